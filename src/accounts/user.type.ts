@@ -1,0 +1,79 @@
+import { allScopes, isScope, scopeDescriptions } from '../auth/scopes.ts';
+import { builder } from '../graphql/builder.ts';
+import { requireViewer } from '../graphql/context.ts';
+
+export const ScopeEnum = builder.enumType('Scope', {
+  description: 'What a token may do.',
+  values: Object.fromEntries(
+    allScopes.map((scope) => [
+      scope.replace(/\W/g, '_').toUpperCase(),
+      { value: scope, description: `\`${scope}\`: ${scopeDescriptions[scope]}` },
+    ]),
+  ),
+});
+
+export const ApiToken = builder.prismaNode('ApiToken', {
+  description: 'A token for this API. The token itself is shown once, by the mutation that creates it.',
+  id: { field: 'id' },
+  findUnique: (id, context) => ({ id, userId: requireViewer(context).userId }),
+  authScopes: { scope: 'tokens:write' },
+  fields: (t) => ({
+    uuid: t.expose('id', {
+      type: 'UUID',
+      description: 'The id without its type, as the command line shows it.',
+    }),
+    name: t.exposeString('name', { description: 'What its owner calls it.' }),
+    prefix: t.exposeString('prefix', { description: 'The first characters, to tell it from others.' }),
+    scopes: t.field({
+      type: [ScopeEnum],
+      description: 'What it may do.',
+      resolve: ({ scopes }) => scopes.filter(isScope),
+    }),
+    expiresAt: t.expose('expiresAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Null when it never expires.',
+    }),
+    lastUsedAt: t.expose('lastUsedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was last used, to the minute; null when never.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
+  }),
+});
+
+export const User = builder.prismaNode('User', {
+  description: 'A person, or a machine, that owns credentials. You see only yourself.',
+  id: { field: 'id' },
+  findUnique: (id, context) => ({ id, AND: { id: requireViewer(context).userId } }),
+  authScopes: { scope: 'user:read' },
+  fields: (t) => ({
+    uuid: t.expose('id', { type: 'UUID', description: 'The id without its type, as the REST APIs show it.' }),
+    username: t.exposeString('username', { description: 'Unique, and used to sign in elsewhere.' }),
+    displayName: t.exposeString('displayName', { nullable: true, description: 'The name for people.' }),
+    email: t.exposeString('email', { nullable: true, description: 'The address, when one is known.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the account was created.' }),
+    apiTokens: t.relatedConnection(
+      'apiTokens',
+      {
+        description: 'The tokens for this API, newest first.',
+        cursor: 'id',
+        totalCount: true,
+        query: { orderBy: { id: 'desc' } },
+      },
+      { description: 'A page of tokens.' },
+      { description: 'A token and its place in the list.' },
+    ),
+  }),
+});
+
+builder.queryField('viewer', (t) =>
+  t.prismaField({
+    type: User,
+    description: 'You: the user whose token the request carries.',
+    authScopes: { signedIn: true },
+    resolve: (query, _root, _args, context) =>
+      context.runtime.db.user.findUniqueOrThrow({ ...query, where: { id: requireViewer(context).userId } }),
+  }),
+);

@@ -1,0 +1,60 @@
+import { parse as parseCookies } from 'hono/utils/cookie';
+import type { Runtime } from '../runtime.ts';
+import { sha256 } from '../secrets/hash.ts';
+import { hasValidChecksum } from '../secrets/mint.ts';
+import { isScope } from './scopes.ts';
+import type { Viewer } from './viewer.ts';
+
+/** The cookie that `/login` sets. On https its name has the prefix that pins it to this host (RFC 6265bis). */
+export const SESSION_COOKIE = 'gatehouse_session';
+export const SECURE_SESSION_COOKIE = `__Host-${SESSION_COOKIE}`;
+
+export interface Credential {
+  token: string;
+  /** A cookie comes along with requests that another site started: such requests need CSRF protection. */
+  viaCookie: boolean;
+}
+
+/** Last use is written at most this often. */
+const LAST_USE_INTERVAL_MS = 60_000;
+
+/**
+ * The token of a request. What was sent on purpose goes before what the browser sends by itself. Never read from
+ * the query string, where it would be logged.
+ */
+export function readCredential(headers: Headers): Credential | null {
+  const [, scheme, authorization] = headers.get('authorization')?.match(/^(bearer|token) +(\S+) *$/i) ?? [];
+  if (scheme && authorization) return { token: authorization, viaCookie: false };
+  // The Go client of Coder's dialect always sends this header, also empty.
+  const sessionHeader = headers.get('coder-session-token');
+  if (sessionHeader) return { token: sessionHeader, viaCookie: false };
+  const cookies = parseCookies(headers.get('cookie') ?? '');
+  const cookie = cookies[SECURE_SESSION_COOKIE] || cookies[SESSION_COOKIE] || cookies.coder_session_token;
+  return cookie ? { token: cookie, viaCookie: true } : null;
+}
+
+/** The viewer that a token stands for; null when it is unknown, expired, revoked, or its user is disabled. */
+export async function authenticate(runtime: Runtime, token: string): Promise<Viewer | null> {
+  if (token.startsWith('gth_') && !hasValidChecksum(token)) return null;
+  // A lookup by the hash of 256 random bits needs no constant time: its timing tells nothing of other tokens.
+  const row = await runtime.db.apiToken.findUnique({
+    where: { tokenHash: sha256(token) },
+    include: { user: { select: { username: true, disabledAt: true } } },
+  });
+  const now = runtime.clock();
+  if (!row || row.user.disabledAt || (row.expiresAt && row.expiresAt <= now)) return null;
+
+  if (!row.lastUsedAt || now.getTime() - row.lastUsedAt.getTime() >= LAST_USE_INTERVAL_MS) {
+    const unchanged = { id: row.id, lastUsedAt: row.lastUsedAt };
+    runtime.background(
+      'token last use',
+      runtime.db.apiToken.updateMany({ where: unchanged, data: { lastUsedAt: now } }),
+    );
+  }
+  return {
+    userId: row.userId,
+    username: row.user.username,
+    tokenId: row.id,
+    scopes: new Set(row.scopes.filter(isScope)),
+  };
+}

@@ -1,0 +1,20 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import type { PoolConfig } from 'pg';
+import { PrismaClient } from '../generated/prisma/client.ts';
+
+/** The Prisma client, whether PostgreSQL is embedded or a server. */
+export type Database = PrismaClient;
+
+/** The client that runs within a transaction. */
+export type Transaction = Parameters<Parameters<Database['$transaction']>[0]>[0];
+
+/**
+ * @param onQuery called with the text of each SQL statement: tests count them
+ */
+export function createPrismaClient(connection: PoolConfig, onQuery?: (sql: string) => void): Database {
+  const adapter = new PrismaPg(connection);
+  if (!onQuery) return new PrismaClient({ adapter });
+  const client = new PrismaClient({ adapter, log: [{ emit: 'event', level: 'query' }] });
+  client.$on('query', (event) => onQuery(event.query));
+  return client;
+}

@@ -1,0 +1,51 @@
+import { fsyncSync } from 'node:fs';
+import { join } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import { PGlite } from '@electric-sql/pglite';
+import { NodeFS } from '@electric-sql/pglite/nodefs';
+import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
+import type { EmbeddedWorkerData } from './embedded.ts';
+
+/** What we use of Emscripten's file system, which PGlite does not type. */
+interface EmscriptenNodeFs {
+  FS: { filesystems: { NODEFS: { stream_ops: { fsync?: (stream: { nfd: number }) => number } } } };
+}
+
+/**
+ * PGlite runs with fsync off and Emscripten's NODEFS has none. With both mended a commit is on the disk when it
+ * is answered, so that a power cut loses nothing that was acknowledged.
+ */
+class DurableNodeFS extends NodeFS {
+  override async init(...[pg, options]: Parameters<NodeFS['init']>): ReturnType<NodeFS['init']> {
+    const { emscriptenOpts } = await super.init(pg, options);
+    const installFsync = (module: unknown) => {
+      (module as EmscriptenNodeFs).FS.filesystems.NODEFS.stream_ops.fsync = (stream) => {
+        fsyncSync(stream.nfd);
+        return 0;
+      };
+    };
+    return {
+      emscriptenOpts: { ...emscriptenOpts, preRun: [...(emscriptenOpts.preRun ?? []), installFsync] },
+    };
+  }
+}
+
+const { pgDataDir, socketDir, maxConnections, durable } = workerData as EmbeddedWorkerData;
+
+const startParams = durable
+  ? [...PGlite.defaultStartParams.filter((param) => param !== '-F'), '-c', 'wal_sync_method=fsync']
+  : PGlite.defaultStartParams;
+
+const db = await PGlite.create({
+  fs: durable ? new DurableNodeFS(pgDataDir) : new NodeFS(pgDataDir),
+  startParams,
+});
+const server = new PGLiteSocketServer({ db, path: join(socketDir, '.s.PGSQL.5432'), maxConnections });
+await server.start();
+
+parentPort?.once('message', async () => {
+  await server.stop();
+  await db.close();
+  parentPort?.postMessage('stopped');
+});
+parentPort?.postMessage('ready');

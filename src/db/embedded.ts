@@ -1,0 +1,88 @@
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { lockDataDir } from './owner-lock.ts';
+
+export interface EmbeddedWorkerData {
+  pgDataDir: string;
+  socketDir: string;
+  maxConnections: number;
+  durable: boolean;
+}
+
+export interface EmbeddedDatabase {
+  /** The folder with the unix socket, as `pg` takes it for a host. */
+  socketDir: string;
+  /** True when the data folder was empty before. */
+  created: boolean;
+  close: () => Promise<void>;
+}
+
+/** Connections that the embedded server takes; it runs one statement at a time all the same. */
+const MAX_CONNECTIONS = 32;
+
+/**
+ * PostgreSQL as WebAssembly in a worker thread, served on a unix socket in the data folder, so that the ordinary
+ * driver reaches it and the database has a core of its own.
+ *
+ * @param options.durable sync every commit to the disk. Tests that prove something else turn it off.
+ * @throws DataDirInUse when another process owns the folder
+ */
+export async function startEmbeddedDatabase(
+  dataDir: string,
+  { durable = true }: { durable?: boolean } = {},
+): Promise<EmbeddedDatabase> {
+  const lock = await lockDataDir(dataDir);
+  const pgDataDir = join(dataDir, 'postgres');
+  const created = !existsSync(join(pgDataDir, 'PG_VERSION'));
+  mkdirSync(pgDataDir, { recursive: true, mode: 0o700 });
+  const socket = join(lock.socketDir, '.s.PGSQL.5432');
+  // Left behind by a crash: the lock is ours, so nobody listens on it.
+  rmSync(socket, { force: true });
+
+  const workerData: EmbeddedWorkerData = {
+    pgDataDir,
+    socketDir: lock.socketDir,
+    maxConnections: MAX_CONNECTIONS,
+    durable,
+  };
+  const worker = startWorker(workerData);
+
+  try {
+    await Promise.race([
+      once(worker, 'message'),
+      once(worker, 'exit').then(() =>
+        Promise.reject(new Error('The embedded database ended while starting.')),
+      ),
+    ]);
+    chmodSync(socket, 0o600);
+  } catch (cause) {
+    await worker.terminate();
+    await lock.release();
+    throw new Error(`The embedded database in ${pgDataDir} did not start: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+
+  return {
+    socketDir: lock.socketDir,
+    created,
+    close: async () => {
+      const stopped = once(worker, 'message');
+      worker.postMessage('stop');
+      await stopped;
+      await worker.terminate();
+      await lock.release();
+    },
+  };
+}
+
+function startWorker(workerData: EmbeddedWorkerData): Worker {
+  if (!import.meta.url.endsWith('.ts'))
+    return new Worker(new URL('./embedded-worker.js', import.meta.url), { workerData });
+  // From TypeScript sources (tests, `npm run dev`) a worker of Node 20 needs a loader of its own.
+  const source = new URL('./embedded-worker.ts', import.meta.url).href;
+  const bootstrap = `import('tsx/esm/api').then(({ register }) => { register(); return import(${JSON.stringify(source)}); })`;
+  return new Worker(bootstrap, { eval: true, workerData });
+}

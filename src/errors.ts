@@ -1,0 +1,60 @@
+/**
+ * An expected failure. It keeps three things apart: a permanent `code` for programs, a message that anybody may
+ * read, and a private `cause` for the log.
+ */
+export class DomainError extends Error {
+  readonly code: string;
+  /** The HTTP status of a transport that has to choose one. */
+  readonly status: number;
+  /** Where in the operation's arguments the fault lies, such as `['input', 'publicKey']`. */
+  readonly path: string[] | null;
+
+  constructor(
+    code: string,
+    status: number,
+    message: string,
+    options: { path?: string[]; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.status = status;
+    this.path = options.path ?? null;
+  }
+}
+
+/** One fault of an input. */
+export interface InputIssue {
+  /** Where in the operation's arguments, such as `['input', 'title']`. */
+  path: string[];
+  message: string;
+}
+
+/** One or more inputs break a rule. All faults are named at once. */
+export class InvalidInput extends DomainError {
+  readonly issues: InputIssue[];
+
+  constructor(issues: [InputIssue, ...InputIssue[]]) {
+    super('INVALID_INPUT', 422, issues.map(({ message }) => message).join(' '), { path: issues[0].path });
+    this.issues = issues;
+  }
+}
+
+/** No such row, or it belongs to somebody else: the two cannot be told apart. */
+export class NotFound extends DomainError {
+  constructor(what: string, path?: string[]) {
+    super('NOT_FOUND', 404, `${what} was not found.`, { path });
+  }
+}
+
+export class Unauthenticated extends DomainError {
+  constructor(message = 'Sign in: send a token as "Authorization: Bearer <token>".') {
+    super('UNAUTHENTICATED', 401, message);
+  }
+}
+
+export class Forbidden extends DomainError {
+  constructor(message: string) {
+    super('FORBIDDEN', 403, message);
+  }
+}
