@@ -58,7 +58,9 @@ export async function applyMigrations(connection: PoolConfig): Promise<string[]>
   try {
     await client.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK]);
     if ((await pendingMigrations(connection)).length === 0) return [];
-    const engine = await openSchemaEngine(new PrismaPg(connection));
+    // A pool of our own: the engine would leave its connections open.
+    const pool = new pg.Pool(connection);
+    const engine = await openSchemaEngine(new PrismaPg(pool));
     try {
       const { appliedMigrationNames } = await engine.applyMigrations({
         migrationsList: migrationList(),
@@ -67,6 +69,7 @@ export async function applyMigrations(connection: PoolConfig): Promise<string[]>
       return appliedMigrationNames;
     } finally {
       engine.free();
+      await pool.end();
     }
   } finally {
     // Ends the session, and with it the lock.
