@@ -15,7 +15,7 @@ const REQUEST_ID = /^[\w.:-]{8,128}$/;
 /** The whole HTTP side, without a socket: what tests and the server share. */
 export function createApp(runtime: Runtime): App {
   const yoga = createGraphQLServer(runtime);
-  const _execute = createExecute(yoga);
+  const _execute = createExecute(runtime, yoga);
   const app = new Hono<AppEnv>();
 
   app.use(async (c, next) => {

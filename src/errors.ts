@@ -48,7 +48,9 @@ export class NotFound extends DomainError {
 }
 
 export class Unauthenticated extends DomainError {
-  constructor(message = 'Sign in: send a token as "Authorization: Bearer <token>".') {
+  constructor(
+    message = 'Sign in: send a token as "Authorization: Bearer <token>". There is none, or it is unknown, expired or revoked.',
+  ) {
     super('UNAUTHENTICATED', 401, message);
   }
 }
@@ -56,5 +58,17 @@ export class Unauthenticated extends DomainError {
 export class Forbidden extends DomainError {
   constructor(message: string) {
     super('FORBIDDEN', 403, message);
+  }
+}
+
+/** The database is away or overwhelmed. Nothing is wrong with the request. */
+export class ServiceUnavailable extends DomainError {
+  /** What `Retry-After` says, in seconds. */
+  readonly retryAfter = 5;
+
+  constructor(cause?: unknown) {
+    super('SERVICE_UNAVAILABLE', 503, 'The service is not available right now. Try again in a few seconds.', {
+      cause,
+    });
   }
 }

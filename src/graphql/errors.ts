@@ -1,5 +1,14 @@
-import { GraphQLError } from 'graphql';
-import { DomainError, type InputIssue, InvalidInput, NotFound } from '../errors.ts';
+import { GraphQLError, type GraphQLErrorExtensions } from 'graphql';
+import type { Logger } from 'pino';
+import { isDatabaseUnavailable } from '../db/unavailable.ts';
+import {
+  DomainError,
+  type InputIssue,
+  InvalidInput,
+  NotFound,
+  ServiceUnavailable,
+  Unauthenticated,
+} from '../errors.ts';
 import { builder } from './builder.ts';
 
 /** The interface of every declared error. */
@@ -46,40 +55,94 @@ builder.objectType(NotFound, {
   interfaces: [UserError],
 });
 
-/** HTTP's status for the codes that have one; every other error of an operation is answered with 200. */
-const HTTP_STATUS: Record<string, number> = { UNAUTHENTICATED: 401 };
+/** What `toPublicError` needs to know of the request and of the settings. */
+export interface Exposure {
+  requestId: string;
+  log: Logger;
+  /** Whether messages may name fields that the client did not: "Did you mean …?" is introspection by guessing. */
+  suggestions: boolean;
+}
+
+/** A message may quote the client's value, which may be as long as the whole body. */
+const MAX_MESSAGE = 500;
 
 /**
- * What a client may see of an error: a declared one whole; GraphQL's own (syntax, validation) as it is; anything
- * else is a bug, logged with the request's id and masked.
+ * What a client may see of an error: a declared one whole; GraphQL's own (syntax, validation, coercion) with a
+ * code; anything else is a bug, logged with its cause and the request's id, and masked.
  */
-export function toPublicError(
-  error: unknown,
-  requestId: string,
-  logBug: (error: unknown) => void,
-): GraphQLError {
-  const original = error instanceof GraphQLError ? error.originalError : error;
+export function toPublicError(error: unknown, { requestId, log, suggestions }: Exposure): GraphQLError {
+  const original = originalOf(error);
   const position =
     error instanceof GraphQLError
       ? { nodes: error.nodes, source: error.source, positions: error.positions, path: error.path }
       : {};
-  if (original instanceof DomainError) {
-    if (original.status >= 500) logBug(original);
-    const http = HTTP_STATUS[original.code] && { status: HTTP_STATUS[original.code] };
-    return new GraphQLError(original.message, {
-      ...position,
-      extensions: {
-        code: original.code,
-        ...(original.path && { path: original.path }),
-        ...(http && { http }),
-      },
-    });
+
+  const expected = isDatabaseUnavailable(original) ? new ServiceUnavailable(original) : original;
+  if (expected instanceof DomainError) {
+    if (expected.status >= 500) log.error({ err: expected, requestId }, 'operation failed');
+    return new GraphQLError(expected.message, { ...position, extensions: extensionsOf(expected) });
   }
-  // Made on purpose by a scalar, a limit or graphql-js itself: it has no foreign error inside.
-  if (error instanceof GraphQLError && (!original || original instanceof GraphQLError)) return error;
-  logBug(original);
+
+  if (original instanceof GraphQLError) {
+    const code = original.extensions.code ?? codeOf(original.message, position.path);
+    if (code) {
+      const { originalError: _, http: given, ...extensions } = original.extensions;
+      const http = httpOf(code, given as object | undefined);
+      return new GraphQLError(readable(original.message, suggestions), {
+        ...position,
+        extensions: { ...extensions, code, ...(http && { http }) },
+      });
+    }
+  }
+
+  log.error({ err: original, path: position.path, requestId }, 'operation failed');
   return new GraphQLError('Something went wrong on our side. Tell the administrator the request id.', {
     ...position,
     extensions: { code: 'INTERNAL_SERVER_ERROR', requestId },
   });
+}
+
+/** The error that was thrown, without the wrappers that say where. */
+function originalOf(error: unknown): unknown {
+  let original = error;
+  while (original instanceof GraphQLError && original.originalError) original = original.originalError;
+  return original;
+}
+
+function extensionsOf(error: DomainError): GraphQLErrorExtensions {
+  return {
+    code: error.code,
+    ...(error.path && { path: error.path }),
+    ...(error instanceof InvalidInput && { issues: error.issues }),
+    ...(error instanceof Unauthenticated && {
+      // RFC 9110 section 11.6.1: a 401 says how to authenticate.
+      http: { status: 401, headers: { 'WWW-Authenticate': 'Bearer realm="Gatehouse"' } },
+    }),
+    ...(error instanceof ServiceUnavailable && {
+      http: { status: 503, headers: { 'Retry-After': String(error.retryAfter) } },
+    }),
+  };
+}
+
+/** The code of an error of graphql-js, which gives none itself; undefined when it tells of a bug of ours. */
+function codeOf(message: string, path: GraphQLError['path']): string | undefined {
+  if (message.startsWith('Syntax Error:')) return 'GRAPHQL_PARSE_FAILED';
+  // While executing, only arguments can be the client's fault; a result that does not fit its type is ours.
+  if (path) return message.startsWith('Argument "') ? 'BAD_USER_INPUT' : undefined;
+  return 'BAD_USER_INPUT';
+}
+
+/**
+ * HTTP's side of GraphQL's own errors. `spec`, as Yoga has it, means that the status is for answers of the type
+ * application/graphql-response+json only, and application/json gets 200.
+ */
+function httpOf(code: unknown, given: object | undefined): object | undefined {
+  if (code === 'GRAPHQL_PARSE_FAILED') return { status: 400, spec: true };
+  if (code === 'BAD_REQUEST') return { status: 400, ...given, spec: false };
+  return given;
+}
+
+function readable(message: string, suggestions: boolean): string {
+  const text = suggestions ? message : message.replace(/ Did you mean .+\?$/s, '');
+  return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE).toWellFormed()}…` : text;
 }

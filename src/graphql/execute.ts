@@ -1,7 +1,8 @@
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import type { ExecutionResult } from 'graphql';
 import type { Viewer } from '../auth/viewer.ts';
-import type { GraphQLServer } from './yoga.ts';
+import type { Runtime } from '../runtime.ts';
+import { type GraphQLServer, publicResult } from './yoga.ts';
 
 /** Runs an operation of our own for a viewer, through the same pipeline as a request to `/graphql`. */
 export type Execute = <Data, Variables extends Record<string, unknown>>(
@@ -11,18 +12,19 @@ export type Execute = <Data, Variables extends Record<string, unknown>>(
 ) => Promise<ExecutionResult<Data>>;
 
 /** The one way to run an operation in-process. Documents are typed and parsed when the code is generated. */
-export function createExecute(yoga: GraphQLServer): Execute {
+export function createExecute(runtime: Runtime, yoga: GraphQLServer): Execute {
   return async <Data, Variables>(
     document: TypedDocumentNode<Data, Variables>,
     variables: Variables,
-    as: object,
+    as: { viewer: Viewer | null; requestId: string },
   ) => {
-    const { contextFactory, execute, schema } = yoga.getEnveloped(as);
-    return (await execute({
+    const { contextFactory, execute, schema } = yoga.getEnveloped({ ...as });
+    const result = await execute({
       schema,
       document,
       variableValues: variables,
       contextValue: await contextFactory(),
-    })) as ExecutionResult<Data>;
+    });
+    return publicResult(runtime, as.requestId, result) as ExecutionResult<Data>;
   };
 }

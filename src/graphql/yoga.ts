@@ -1,6 +1,12 @@
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
-import { NoSchemaIntrospectionCustomRule } from 'graphql';
-import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import { type ExecutionResult, GraphQLError, NoSchemaIntrospectionCustomRule } from 'graphql';
+import {
+  createYoga,
+  isAsyncIterable,
+  mapAsyncIterator,
+  type Plugin,
+  type YogaServerInstance,
+} from 'graphql-yoga';
 import type { Runtime } from '../runtime.ts';
 import type { Context } from './context.ts';
 import { toPublicError } from './errors.ts';
@@ -12,7 +18,7 @@ export type RequestContext = Pick<Context, 'viewer' | 'requestId'>;
 export type GraphQLServer = YogaServerInstance<RequestContext, { runtime: Runtime }>;
 
 export function createGraphQLServer(runtime: Runtime): GraphQLServer {
-  const { graphql } = runtime.config;
+  const { graphql, limits } = runtime.config;
   return createYoga<RequestContext, { runtime: Runtime }>({
     schema,
     context: () => ({ runtime }),
@@ -22,17 +28,67 @@ export function createGraphQLServer(runtime: Runtime): GraphQLServer {
     landingPage: false,
     batching: false,
     multipart: false,
+    maxRequestBodySize: limits.bodyBytes,
     // CORS belongs to the whole app: see src/http.
     cors: false,
     logging: false,
-    maskedErrors: {
-      maskError: (error) =>
-        toPublicError(error, '', (bug) => runtime.log.error({ err: bug }, 'resolver failed')),
-    },
-    plugins: [!graphql.introspection && withoutIntrospection],
+    // Yoga's masking knows nothing of the request; withPublicErrors and execute.ts do it instead.
+    maskedErrors: false,
+    plugins: [jsonOnly, withPublicErrors(runtime), !graphql.introspection && withoutIntrospection],
   });
 }
 
 const withoutIntrospection: Plugin = {
   onValidate: ({ addValidationRule }) => addValidationRule(NoSchemaIntrospectionCustomRule),
 };
+
+/**
+ * A form on another site can post urlencoded bodies and plain text without asking first; it cannot post JSON.
+ */
+const jsonOnly: Plugin = {
+  onRequestParse({ request, requestParser, setRequestParser }) {
+    if (
+      request.method === 'POST' &&
+      !/^application\/json *(?:;|$)/i.test(request.headers.get('content-type') ?? '')
+    ) {
+      throw refusal(415, 'UNSUPPORTED_MEDIA_TYPE', 'POST takes a body of the type application/json.');
+    }
+    if (request.method === 'GET' && requestParser) {
+      setRequestParser((get) => {
+        try {
+          return requestParser(get);
+        } catch {
+          throw refusal(400, 'BAD_REQUEST', 'The parameters "variables" and "extensions" take JSON.');
+        }
+      });
+    }
+  },
+};
+
+function refusal(status: number, code: string, message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code, http: { status } } });
+}
+
+/** Whatever goes wrong on the way of a request passes here last. */
+function withPublicErrors(runtime: Runtime): Plugin<object, RequestContext> {
+  return {
+    onResultProcess({ result, setResult, serverContext: { requestId } }) {
+      if (isAsyncIterable(result)) {
+        setResult(mapAsyncIterator(result, (part) => publicResult(runtime, requestId, part)));
+      } else if (!Array.isArray(result)) {
+        setResult(publicResult(runtime, requestId, result));
+      }
+    },
+  };
+}
+
+/** The result of an operation with its errors as a client may see them. */
+export function publicResult<Result extends ExecutionResult>(
+  { config, log }: Runtime,
+  requestId: string,
+  result: Result,
+): Result {
+  if (!result.errors) return result;
+  const exposure = { requestId, log, suggestions: config.graphql.introspection };
+  return { ...result, errors: result.errors.map((error) => toPublicError(error, exposure)) };
+}
