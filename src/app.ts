@@ -4,6 +4,7 @@ import { authenticate, readCredential } from './auth/authenticate.ts';
 import { createExecute } from './graphql/execute.ts';
 import { createGraphQLServer } from './graphql/yoga.ts';
 import type { AppEnv } from './http/app-env.ts';
+import { createOpenApiRoutes } from './rest/openapi.ts';
 import type { Runtime } from './runtime.ts';
 
 export interface App {
@@ -36,6 +37,7 @@ export function createApp(runtime: Runtime): App {
   app.all('/graphql', (c) =>
     yoga.fetch(c.req.raw, { viewer: c.get('viewer'), requestId: c.get('requestId') }),
   );
+  app.route('/', createOpenApiRoutes(runtime));
 
   return { fetch: (request) => app.fetch(request) };
 }
