@@ -72,3 +72,10 @@ export class ServiceUnavailable extends DomainError {
     });
   }
 }
+
+/** The operation took too long. What it changed before that stands. */
+export class ExecutionTimeout extends DomainError {
+  constructor(ms: number) {
+    super('EXECUTION_TIMEOUT', 504, `The operation took longer than ${ms / 1_000} s and was given up.`);
+  }
+}

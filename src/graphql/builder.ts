@@ -5,12 +5,14 @@ import ErrorsPlugin from '@pothos/plugin-errors';
 import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
+import { type GraphQLSchema, isObjectType } from 'graphql';
 import { grants, type Scope } from '../auth/scopes.ts';
 import { Forbidden, Unauthenticated } from '../errors.ts';
 import type PrismaTypes from '../generated/pothos.ts';
 import { getDatamodel } from '../generated/pothos.ts';
 import type { Context } from './context.ts';
 import { decodeGlobalId, encodeGlobalId } from './global-id.ts';
+import { DEFAULT_PAGE_SIZE, isPaged } from './paging.ts';
 
 export interface SchemaTypes {
   Context: Context;
@@ -50,15 +52,23 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     clientMutationId: 'omit',
     encodeGlobalID: encodeGlobalId,
     decodeGlobalID: decodeGlobalId,
-    edgesFieldOptions: { nullable: false },
+    // The connection has counted the page's items already.
+    edgesFieldOptions: { nullable: false, complexity: { field: 1, multiplier: 1 } },
     nodeFieldOptions: { nullable: false },
     cursorFieldOptions: { description: 'Pass it as `after` to go on behind this edge.' },
     nodeQueryOptions: {
       authScopes: { signedIn: true },
+      resolve: (_root, { id }, _context, { schema }, load) => (isNode(schema, id.typename) ? load(id) : null),
       description: 'Any object by its global id. Null when there is none, or it belongs to somebody else.',
     },
     nodesQueryOptions: {
       authScopes: { signedIn: true },
+      complexity: ({ ids }) => ({ field: 1, multiplier: ids.length }),
+      resolve: async (_root, { ids }, _context, { schema }, load) => {
+        const loaded = await load(ids.filter(({ typename }) => isNode(schema, typename)));
+        const rows = loaded.values();
+        return ids.map(({ typename }) => (isNode(schema, typename) ? rows.next().value : null));
+      },
       description: 'Several objects by their global ids, in the order asked for.',
     },
   },
@@ -77,10 +87,22 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     client: ({ runtime }) => runtime.db,
     dmmf: getDatamodel(),
     filterConnectionTotalCount: true,
-    defaultConnectionSize: 20,
+    defaultConnectionSize: DEFAULT_PAGE_SIZE,
+    // The real limit is the configuration's: limits.ts refuses what is above it, and nothing is cut short.
+    maxConnectionSize: Number.MAX_SAFE_INTEGER,
   },
-  complexity: { defaultComplexity: 1, defaultListMultiplier: 10 },
+  // What limits.ts adds up: a field weighs 1, and what is below a list as often as the list has items.
+  complexity: {
+    fieldComplexity: ({ first, last }, _context, field) =>
+      isPaged(field) ? { field: 1, multiplier: Number(first ?? last ?? DEFAULT_PAGE_SIZE) } : { field: 1 },
+  },
 });
+
+/** An id of any other type is one that nothing has; the relay plugin would take it for a bug. */
+function isNode(schema: GraphQLSchema, typename: string): boolean {
+  const type = schema.getType(typename);
+  return isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'Node');
+}
 
 builder.queryType({ description: 'Everything that can be read.' });
 builder.mutationType({

@@ -1,8 +1,10 @@
+import { PothosValidationError } from '@pothos/core';
 import { GraphQLError, type GraphQLErrorExtensions } from 'graphql';
 import type { Logger } from 'pino';
 import { isDatabaseUnavailable } from '../db/unavailable.ts';
 import {
   DomainError,
+  ExecutionTimeout,
   type InputIssue,
   InvalidInput,
   NotFound,
@@ -77,7 +79,7 @@ export function toPublicError(error: unknown, { requestId, log, suggestions }: E
       ? { nodes: error.nodes, source: error.source, positions: error.positions, path: error.path }
       : {};
 
-  const expected = isDatabaseUnavailable(original) ? new ServiceUnavailable(original) : original;
+  const expected = toDomainError(original);
   if (expected instanceof DomainError) {
     if (expected.status >= 500) log.error({ err: expected, requestId }, 'operation failed');
     return new GraphQLError(expected.message, { ...position, extensions: extensionsOf(expected) });
@@ -109,6 +111,18 @@ function originalOf(error: unknown): unknown {
   return original;
 }
 
+/** Failures of the libraries below that are expected all the same. */
+function toDomainError(original: unknown): unknown {
+  if (isDatabaseUnavailable(original)) return new ServiceUnavailable(original);
+  const [, types] =
+    (original instanceof PothosValidationError && /^ID: .+ is not of type: (.+)$/s.exec(original.message)) ||
+    [];
+  if (!types) return original;
+  return new InvalidInput([
+    { path: ['id'], message: `The id is one of another type: pass the id of: ${types}.` },
+  ]);
+}
+
 function extensionsOf(error: DomainError): GraphQLErrorExtensions {
   return {
     code: error.code,
@@ -121,6 +135,7 @@ function extensionsOf(error: DomainError): GraphQLErrorExtensions {
     ...(error instanceof ServiceUnavailable && {
       http: { status: 503, headers: { 'Retry-After': String(error.retryAfter) } },
     }),
+    ...(error instanceof ExecutionTimeout && { http: { status: 504 } }),
   };
 }
 

@@ -10,6 +10,7 @@ import {
 import type { Runtime } from '../runtime.ts';
 import type { Context } from './context.ts';
 import { toPublicError } from './errors.ts';
+import { withLimits } from './limits.ts';
 import { schema } from './schema.ts';
 
 /** What the HTTP side knows of a request before GraphQL runs. */
@@ -34,7 +35,12 @@ export function createGraphQLServer(runtime: Runtime): GraphQLServer {
     logging: false,
     // Yoga's masking knows nothing of the request; withPublicErrors and execute.ts do it instead.
     maskedErrors: false,
-    plugins: [jsonOnly, withPublicErrors(runtime), !graphql.introspection && withoutIntrospection],
+    plugins: [
+      jsonOnly,
+      withPublicErrors(runtime),
+      withLimits(limits),
+      !graphql.introspection && withoutIntrospection,
+    ],
   });
 }
 

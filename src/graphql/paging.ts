@@ -1,0 +1,181 @@
+import {
+  type DocumentNode,
+  type FieldNode,
+  GraphQLError,
+  type GraphQLField,
+  type GraphQLInputType,
+  type GraphQLSchema,
+  getArgumentValues,
+  getNullableType,
+  getVariableValues,
+  isListType,
+  type OperationDefinitionNode,
+  TypeInfo,
+  visit,
+  visitWithTypeInfo,
+} from 'graphql';
+import { type InputIssue, InvalidInput } from '../errors.ts';
+import { isUuid } from './global-id.ts';
+
+/** Items of a page when the client names no number. */
+export const DEFAULT_PAGE_SIZE = 20;
+
+/** Whether a field is a list that is read page by page. */
+export function isPaged({ args }: Pick<GraphQLField<unknown, unknown>, 'args'>): boolean {
+  return args.some(({ name }) => name === 'first');
+}
+
+/** What Prisma is asked for one page, newest first. `take` is negative for a page from the end. */
+interface PageQuery {
+  cursor?: { id?: string };
+  skip?: number;
+  take?: number;
+}
+
+/**
+ * Turns the query of a `t.prismaConnection` into one by position. Ids are UUIDs of version 7, so the order of ids
+ * is the order of creation, and a cursor is a place in it rather than a row: paging goes on behind a row that was
+ * deleted meanwhile, and a cursor of another user's row tells nothing of that row.
+ */
+export function newestFirst<Query extends PageQuery, Where extends object>(
+  { cursor, skip: _, ...query }: Query,
+  where: Where,
+) {
+  const position = cursor?.id && { id: (query.take ?? 0) < 0 ? { gt: cursor.id } : { lt: cursor.id } };
+  return {
+    ...query,
+    where: { AND: [where, ...(position ? [position] : [])] },
+    orderBy: { id: 'desc' as const },
+  };
+}
+
+/** A field of an operation whose arguments are checked. */
+interface Call {
+  field: GraphQLField<unknown, unknown>;
+  node: FieldNode;
+}
+
+export interface PagingCheck {
+  /** Whether any field's cost depends on its arguments. */
+  varies: boolean;
+  faults: GraphQLError[];
+}
+
+/**
+ * Checks the arguments of all lists of an operation before it runs: a page that is too large, of no items, or in
+ * two directions at once is refused rather than cut down in silence.
+ *
+ * @param document one operation with its fragments
+ */
+export function checkPaging(
+  schema: GraphQLSchema,
+  document: DocumentNode & { operation: OperationDefinitionNode },
+  variables: Record<string, unknown>,
+  maxPageSize: number,
+): PagingCheck {
+  const calls = listCalls(schema, document);
+  if (calls.length === 0) return { varies: false, faults: [] };
+  const { coerced } = getVariableValues(schema, document.operation.variableDefinitions ?? [], variables);
+  // Variables that do not fit their types: the executor has the words for it.
+  if (!coerced) return { varies: true, faults: [] };
+  const faults = calls.flatMap(({ field, node }) => {
+    const issues = faultsOf(argumentsOf(field, node, coerced), maxPageSize);
+    return issues.length === 0
+      ? []
+      : [
+          new GraphQLError(node.name.value, {
+            nodes: node,
+            originalError: new InvalidInput(issues as [InputIssue]),
+          }),
+        ];
+  });
+  return { varies: true, faults };
+}
+
+function listCalls(schema: GraphQLSchema, document: DocumentNode & { operation: object }): Call[] {
+  const known = callsOf.get(document.operation);
+  if (known) return known;
+  const calls: Call[] = [];
+  const types = new TypeInfo(schema);
+  visit(
+    document,
+    visitWithTypeInfo(types, {
+      Field(node) {
+        const field = types.getFieldDef();
+        if (field && (isPaged(field) || field.args.some(({ type }) => isList(type))))
+          calls.push({ field, node });
+      },
+    }),
+  );
+  callsOf.set(document.operation, calls);
+  return calls;
+}
+
+/** Documents are cached by Yoga, and those of the REST dialects are constants. */
+const callsOf = new WeakMap<object, Call[]>();
+
+function isList(type: GraphQLInputType): boolean {
+  return isListType(getNullableType(type));
+}
+
+function argumentsOf(
+  field: Call['field'],
+  node: FieldNode,
+  variables: Record<string, unknown>,
+): Record<string, unknown> {
+  try {
+    return getArgumentValues(field, node, variables);
+  } catch {
+    // A fragment of another operation, whose variables this one does not have.
+    return {};
+  }
+}
+
+function faultsOf(args: Record<string, unknown>, max: number): InputIssue[] {
+  const { first, last, after, before, offset } = args;
+  const issues: InputIssue[] = [];
+  for (const [name, size] of Object.entries({ first, last })) {
+    if (typeof size === 'number' && (size < 1 || size > max)) {
+      issues.push({ path: [name], message: `"${name}" takes 1 to ${max}, and not ${size}.` });
+    }
+  }
+  const forwards = first != null || after != null;
+  const backwards = last != null || before != null;
+  if (forwards && backwards) {
+    issues.push({
+      path: [last != null ? 'last' : 'before'],
+      message:
+        'Page forwards with "first" and "after", or backwards with "last" and "before", not both at once.',
+    });
+  }
+  for (const [name, cursor] of Object.entries({ after, before })) {
+    if (typeof cursor === 'string' && !isCursor(cursor)) {
+      issues.push({ path: [name], message: `"${name}" takes a cursor as this API returned it.` });
+    }
+  }
+  if (typeof offset === 'number' && (offset < 0 || after != null || backwards)) {
+    issues.push({ path: ['offset'], message: '"offset" takes 0 or more, together with "first" only.' });
+  }
+  for (const [name, values] of Object.entries(args)) {
+    if (Array.isArray(values) && values.length > max) {
+      issues.push({
+        path: [name],
+        message: `"${name}" takes at most ${max} items, and not ${values.length}.`,
+      });
+    }
+  }
+  return issues;
+}
+
+function isCursor(text: string): boolean {
+  const decoded = Buffer.from(text, 'base64').toString();
+  // A cursor has one spelling, as a global id has.
+  return (
+    decoded.startsWith(CURSOR_PREFIX) &&
+    isUuid(decoded.slice(CURSOR_PREFIX.length)) &&
+    Buffer.from(decoded).toString('base64') === text
+  );
+}
+
+/** As Pothos writes cursors: its name space, and the tag of a string. */
+const CURSOR_PREFIX = 'GPC:S:';
