@@ -6,8 +6,11 @@ export class DomainError extends Error {
   readonly code: string;
   /** The HTTP status of a transport that has to choose one. */
   readonly status: number;
-  /** Where in the operation's arguments the fault lies, such as `['input', 'publicKey']`. */
-  readonly path: string[] | null;
+  /**
+   * Where in the operation's arguments the fault lies, such as `['input', 'publicKey']`. Not named `path`: graphql-js
+   * takes an error that has one for its own, and leaves out where in the query it happened.
+   */
+  readonly inputPath: string[] | null;
 
   constructor(
     code: string,
@@ -19,7 +22,7 @@ export class DomainError extends Error {
     this.name = new.target.name;
     this.code = code;
     this.status = status;
-    this.path = options.path ?? null;
+    this.inputPath = options.path ?? null;
   }
 }
 

@@ -23,7 +23,7 @@ export const UserError = builder.interfaceRef<DomainError>('UserError').implemen
     path: t.stringList({
       nullable: true,
       description: 'Where in the arguments the fault lies, such as `["input", "title"]`; null when nowhere.',
-      resolve: ({ path }) => path,
+      resolve: ({ inputPath }) => inputPath,
     }),
   }),
 });
@@ -126,7 +126,7 @@ function toDomainError(original: unknown): unknown {
 function extensionsOf(error: DomainError): GraphQLErrorExtensions {
   return {
     code: error.code,
-    ...(error.path && { path: error.path }),
+    ...(error.inputPath && { path: error.inputPath }),
     ...(error instanceof InvalidInput && { issues: error.issues }),
     ...(error instanceof Unauthenticated && {
       // RFC 9110 section 11.6.1: a 401 says how to authenticate.

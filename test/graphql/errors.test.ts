@@ -138,6 +138,26 @@ describe("GraphQL's own errors carry a code", () => {
     expect(errors?.[0].extensions.requestId).toBeUndefined();
   });
 
+  // An error of ours with a property `path` was taken for one that graphql-js had located already.
+  it('and say where in the query they happened', async () => {
+    const { token } = await gateway.user();
+    const { errors } = await gateway.graphql('{ bad: node(id: "x") { id } }', {}, token);
+    expect(errors).toEqual([
+      {
+        message: 'The id is malformed: pass a global id as this API returned it.',
+        path: ['bad'],
+        locations: [{ line: 1, column: 3 }],
+        extensions: {
+          code: 'INVALID_INPUT',
+          path: ['id'],
+          issues: [
+            { path: ['id'], message: 'The id is malformed: pass a global id as this API returned it.' },
+          ],
+        },
+      },
+    ]);
+  });
+
   it('an operation that the document does not hold', async () => {
     const response = await post(JSON.stringify({ query: 'query A { __typename }', operationName: 'B' }));
     const { errors } = (await response.json()) as GraphQLAnswer;
