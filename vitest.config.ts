@@ -1,10 +1,12 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   // As Node resolves it: Vite would take graphql's ES module, a second copy beside everybody else's.
   resolve: { alias: { graphql: 'graphql/index.js' } },
   test: {
     include: ['test/**/*.test.ts'],
+    // These need programs of the system, and have commands of their own.
+    exclude: [...configDefaults.exclude, 'test/browser/**', 'test/system/**'],
     globalSetup: 'test/global-setup.ts',
     // Each file has a database of its own; more files at once than cores only makes all of them slower.
     maxWorkers: 2,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
 import { authenticate, readCredential } from './auth/authenticate.ts';
 import { createExecute } from './graphql/execute.ts';
+import { createGraphiqlRoutes } from './graphql/graphiql.ts';
 import { createGraphQLServer } from './graphql/yoga.ts';
 import type { AppEnv } from './http/app-env.ts';
 import { createOpenApiRoutes } from './rest/openapi.ts';
@@ -34,6 +35,7 @@ export function createApp(runtime: Runtime): App {
     await runtime.db.$queryRaw`SELECT 1`;
     return c.text('ok');
   });
+  if (runtime.config.graphql.graphiql) app.route('/', createGraphiqlRoutes());
   app.all('/graphql', (c) =>
     yoga.fetch(c.req.raw, { viewer: c.get('viewer'), requestId: c.get('requestId') }),
   );

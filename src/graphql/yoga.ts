@@ -1,4 +1,3 @@
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { type ExecutionResult, GraphQLError, NoSchemaIntrospectionCustomRule } from 'graphql';
 import {
   createYoga,
@@ -24,8 +23,8 @@ export function createGraphQLServer(runtime: Runtime): GraphQLServer {
     schema,
     context: () => ({ runtime }),
     graphqlEndpoint: '/graphql',
-    graphiql: graphql.graphiql && { title: 'Gatehouse' },
-    renderGraphiQL,
+    // Ours is in graphiql.ts.
+    graphiql: false,
     landingPage: false,
     batching: false,
     multipart: false,
