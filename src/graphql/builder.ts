@@ -36,6 +36,8 @@ export interface SchemaTypes {
   DefaultNodeNullability: false;
 }
 
+const PAGE_SIZES = `${DEFAULT_PAGE_SIZE} when absent, up to 200 unless the administrator set another limit.`;
+
 /** The schema builder. It knows no domain: each registers its own types on it. */
 export const builder = new SchemaBuilder<SchemaTypes>({
   plugins: [ErrorsPlugin, RelayPlugin, ScopeAuthPlugin, PrismaPlugin, DataloaderPlugin, ComplexityPlugin],
@@ -45,6 +47,7 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     defaultTypes: [],
     directResult: true,
     defaultUnionOptions: {
+      description: 'The payload, or one of the errors that the mutation declares.',
       name: ({ fieldName }) => `${fieldName.charAt(0).toUpperCase()}${fieldName.slice(1)}Result`,
     },
   },
@@ -52,14 +55,38 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     clientMutationId: 'omit',
     encodeGlobalID: encodeGlobalId,
     decodeGlobalID: decodeGlobalId,
-    // The connection has counted the page's items already.
-    edgesFieldOptions: { nullable: false, complexity: { field: 1, multiplier: 1 } },
-    nodeFieldOptions: { nullable: false },
+    nodeTypeOptions: { description: 'An object with a global id, which `node` and `nodes` read again.' },
+    idFieldOptions: { description: 'The global id: it names the object among all objects of all types.' },
+    mutationInputArgOptions: { description: 'Everything that the mutation is told.' },
+    pageInfoTypeOptions: { description: 'Where a page lies in its list.' },
+    pageInfoFieldOptions: { description: 'Where the page lies in its list, and how to go on.' },
+    hasNextPageFieldOptions: { description: 'Whether there are edges behind this page.' },
+    hasPreviousPageFieldOptions: { description: 'Whether there are edges in front of this page.' },
+    startCursorFieldOptions: { description: 'The cursor of the first edge; null on an empty page.' },
+    endCursorFieldOptions: {
+      description: 'The cursor of the last edge: pass it as `after` for the next page.',
+    },
+    firstArgOptions: {
+      description: `How many to read from the start, or from behind \`after\`. ${PAGE_SIZES}`,
+    },
+    lastArgOptions: {
+      description: `How many to read from the end, or from in front of \`before\`. ${PAGE_SIZES}`,
+    },
+    afterArgOptions: { description: 'Read on behind the edge with this cursor.' },
+    beforeArgOptions: { description: 'Read backwards in front of the edge with this cursor.' },
+    edgesFieldOptions: {
+      nullable: false,
+      description: "The page's items with their cursors.",
+      // The connection has counted the page's items already.
+      complexity: { field: 1, multiplier: 1 },
+    },
+    nodeFieldOptions: { nullable: false, description: 'The item itself.' },
     cursorFieldOptions: { description: 'Pass it as `after` to go on behind this edge.' },
     nodeQueryOptions: {
       authScopes: { signedIn: true },
       resolve: (_root, { id }, _context, { schema }, load) => (isNode(schema, id.typename) ? load(id) : null),
       description: 'Any object by its global id. Null when there is none, or it belongs to somebody else.',
+      args: { id: { description: 'The global id, as any `id` field shows it.' } },
     },
     nodesQueryOptions: {
       authScopes: { signedIn: true },
@@ -69,7 +96,11 @@ export const builder = new SchemaBuilder<SchemaTypes>({
         const rows = loaded.values();
         return ids.map(({ typename }) => (isNode(schema, typename) ? rows.next().value : null));
       },
-      description: 'Several objects by their global ids, in the order asked for.',
+      description:
+        'Several objects by their global ids, in the order asked for. Null in the place of one that does not exist, or belongs to somebody else.',
+      args: {
+        ids: { description: 'The global ids, as any `id` field shows them. As many as a page may hold.' },
+      },
     },
   },
   scopeAuth: {

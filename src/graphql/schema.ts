@@ -1,3 +1,4 @@
+import { isObjectType } from 'graphql';
 import './scalars.ts';
 import './errors.ts';
 import '../accounts/user.type.ts';
@@ -5,3 +6,9 @@ import '../accounts/accounts.mutations.ts';
 import { builder } from './builder.ts';
 
 export const schema = builder.toSchema({ sortSchema: true });
+
+// The Prisma plugin makes this field itself, and takes no description for it.
+for (const type of Object.values(schema.getTypeMap())) {
+  const totalCount = isObjectType(type) ? type.getFields().totalCount : undefined;
+  if (totalCount) totalCount.description ??= 'How many there are on all pages together.';
+}
