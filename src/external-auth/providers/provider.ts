@@ -1,5 +1,6 @@
 import { DomainError } from '../../errors.ts';
 import type { ProviderSettings } from '../provider-settings.ts';
+import type { OutgoingLimits } from './outgoing.ts';
 
 /** What a provider's token endpoint answered. */
 export interface TokenSet {
@@ -30,7 +31,9 @@ export interface ExternalAccount {
   id: string;
   login: string;
   name: string;
+  /** Empty when the provider tells none; otherwise an http or https URL. */
   avatarUrl: string;
+  /** Empty when the provider tells none; otherwise an http or https URL. */
   profileUrl: string;
 }
 
@@ -54,26 +57,50 @@ export type Validation =
   | { state: 'unknown'; reason: string };
 
 /**
- * A provider failed us. `transient` failures (network, time-out, 5xx, 429) may be tried again; others are the
- * provider's word on this grant.
+ * A provider failed us. A `transient` failure may be tried again: the network, a time-out, 5xx, 429, an answer that
+ * nobody understands. All others are the provider's word on this grant, or a fault of its configuration.
  */
 export class ProviderFailure extends DomainError {
   readonly transient: boolean;
   /** The bare OAuth error code, such as `invalid_grant`, when the provider sent one. */
   readonly oauthError: string | null;
+  /** How long the provider asked to be left alone, in milliseconds. */
+  readonly retryAfterMs: number | null;
 
   constructor(
     message: string,
     {
       transient,
       oauthError = null,
+      retryAfterMs = null,
       cause,
-    }: { transient: boolean; oauthError?: string | null; cause?: unknown },
+    }: { transient: boolean; oauthError?: string | null; retryAfterMs?: number | null; cause?: unknown },
   ) {
     super('PROVIDER_FAILURE', 502, message, { cause });
     this.transient = transient;
     this.oauthError = oauthError;
+    this.retryAfterMs = retryAfterMs;
   }
+}
+
+const DEAD_REFRESH_TOKEN = new Set([
+  'bad_refresh_token',
+  'invalid_grant',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_client',
+  'incorrect_client_credentials',
+]);
+
+/** Whether a refresh failed for good, so that only linking again helps. No other failure may cost a link its token. */
+export function isPermanentRefreshFailure(error: unknown): error is ProviderFailure {
+  return error instanceof ProviderFailure && DEAD_REFRESH_TOKEN.has(error.oauthError ?? '');
+}
+
+/** What a provider can do once its endpoints are known. */
+export interface Capabilities {
+  revocation: boolean;
+  validation: boolean;
 }
 
 /**
@@ -82,7 +109,10 @@ export class ProviderFailure extends DomainError {
  */
 export interface Provider {
   settings: ProviderSettings;
-  supportsRevocation: boolean;
+  /** As far as it is known without a call: endpoints that are yet to be discovered do not count. */
+  readonly supportsRevocation: boolean;
+  /** Discovers the endpoints where that is needed. Never throws: then only what is configured counts. */
+  capabilities: () => Promise<Capabilities>;
 
   /** Where to send the browser. `codeVerifier` is given exactly when `settings.pkce` is on. */
   authorizationUrl: (request: {
@@ -113,8 +143,12 @@ export interface Provider {
   gitCredentials: (accessToken: string) => { username: string; password: string };
 }
 
+/** What a provider's client needs of its surroundings. */
+export interface ProviderTools {
+  fetch: typeof globalThis.fetch;
+  clock: () => Date;
+  limits?: Partial<OutgoingLimits>;
+}
+
 /** Makes the provider's client. Its endpoints are discovered on first use when an issuer is all that is known. */
-export type CreateProvider = (
-  settings: ProviderSettings,
-  tools: { fetch: typeof globalThis.fetch; clock: () => Date },
-) => Provider;
+export type CreateProvider = (settings: ProviderSettings, tools: ProviderTools) => Provider;
