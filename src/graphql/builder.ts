@@ -3,9 +3,9 @@ import ComplexityPlugin from '@pothos/plugin-complexity';
 import DataloaderPlugin from '@pothos/plugin-dataloader';
 import ErrorsPlugin from '@pothos/plugin-errors';
 import PrismaPlugin from '@pothos/plugin-prisma';
-import RelayPlugin from '@pothos/plugin-relay';
-import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
-import { type GraphQLSchema, isObjectType } from 'graphql';
+import RelayPlugin, { resolveNodes } from '@pothos/plugin-relay';
+import ScopeAuthPlugin, { type AuthFailure } from '@pothos/plugin-scope-auth';
+import { type GraphQLResolveInfo, type GraphQLSchema, isObjectType } from 'graphql';
 import { grants, type Scope } from '../auth/scopes.ts';
 import { Forbidden, Unauthenticated } from '../errors.ts';
 import type PrismaTypes from '../generated/pothos.ts';
@@ -91,11 +91,7 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     nodesQueryOptions: {
       authScopes: { signedIn: true },
       complexity: ({ ids }) => ({ field: 1, multiplier: ids.length }),
-      resolve: async (_root, { ids }, _context, { schema }, load) => {
-        const loaded = await load(ids.filter(({ typename }) => isNode(schema, typename)));
-        const rows = loaded.values();
-        return ids.map(({ typename }) => (isNode(schema, typename) ? rows.next().value : null));
-      },
+      resolve: (_root, { ids }, context, info) => loadNodes(ids, context, info),
       description:
         'Several objects by their global ids, in the order asked for. Null in the place of one that does not exist, or belongs to somebody else.',
       args: {
@@ -111,8 +107,10 @@ export const builder = new SchemaBuilder<SchemaTypes>({
       signedIn: viewer !== null,
       scope: (scope) => viewer !== null && grants(viewer.scopes, scope),
     }),
-    unauthorizedError: (_parent, { viewer }, _info, result) =>
-      viewer === null ? new Unauthenticated() : new Forbidden(`Your token lacks a scope: ${result.message}`),
+    unauthorizedError: (_parent, { viewer }, _info, { failure }) =>
+      viewer === null
+        ? new Unauthenticated()
+        : new Forbidden(`Your token lacks the scope ${lackingScopes(failure).join(' and ')}.`),
   },
   prisma: {
     client: ({ runtime }) => runtime.db,
@@ -129,10 +127,26 @@ export const builder = new SchemaBuilder<SchemaTypes>({
   },
 });
 
+function lackingScopes(failure: AuthFailure): string[] {
+  if ('failures' in failure) return failure.failures.flatMap(lackingScopes);
+  return 'parameter' in failure ? [String(failure.parameter)] : [];
+}
+
 /** An id of any other type is one that nothing has; the relay plugin would take it for a bug. */
 function isNode(schema: GraphQLSchema, typename: string): boolean {
   const type = schema.getType(typename);
   return isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'Node');
+}
+
+/** Not with the function that `nodes` is passed for it: that one reads all ids, whichever it is given. */
+async function loadNodes(
+  ids: { typename: string; id: string }[],
+  context: Context,
+  info: GraphQLResolveInfo,
+): Promise<unknown[]> {
+  const known = ids.filter(({ typename }) => isNode(info.schema, typename));
+  const rows = (await resolveNodes(builder, context, info, known)).values();
+  return ids.map((id) => (known.includes(id) ? rows.next().value : null));
 }
 
 builder.queryType({ description: 'Everything that can be read.' });
