@@ -1,0 +1,43 @@
+import { randomUUID } from 'node:crypto';
+import { textOf, type World } from './world.ts';
+
+/** What an argument that takes text stands for. */
+export type Meaning =
+  /** It names nothing that anybody owns. */
+  | 'text'
+  /** A place in a list. */
+  | 'cursor'
+  /** The global id of any type. */
+  | 'node'
+  /** The name of something that its owner has; and how one looks that nobody has. */
+  | { of: (owner: World) => string; absent: string };
+
+/** The global id of a row of a type. */
+const idOf = (typename: string): Meaning => ({
+  of: (owner) => textOf(owner, typename, 'id'),
+  absent: globalId(typename),
+});
+
+/**
+ * The meaning of each argument and input field of the types ID, UUID and String. The tests of isolation and of bad
+ * input walk the schema, and fail on an argument that is not here.
+ */
+export const MEANINGS: Record<string, Meaning> = {
+  'Query.node(id:)': 'node',
+  'Query.nodes(ids:)': 'node',
+  'User.apiTokens(after:)': 'cursor',
+  'User.apiTokens(before:)': 'cursor',
+  'CreateApiTokenInput.name': 'text',
+  'RevokeApiTokenInput.id': idOf('ApiToken'),
+};
+
+/** An input that each mutation accepts. Where it names a row, it names the owner's. */
+export const VALID_INPUTS: Record<string, (owner: World) => Record<string, unknown>> = {
+  createApiToken: () => ({ name: 'laptop', scopes: ['USER_READ'] }),
+  revokeApiToken: (owner) => ({ id: textOf(owner, 'ApiToken', 'id') }),
+};
+
+/** A global id of a row that does not exist. */
+export function globalId(typename: string, uuid: string = randomUUID()): string {
+  return Buffer.from(`${typename}:${uuid}`).toString('base64');
+}

@@ -1,0 +1,73 @@
+import { createApiToken, systemActor } from '../../src/accounts/accounts.service.ts';
+import { isPaged } from '../../src/graphql/paging.ts';
+import { schema } from '../../src/graphql/schema.ts';
+import type { TestGateway, TestUser } from '../harness.ts';
+import { everythingOf, nodeTypes, type SelectionOptions } from './walk.ts';
+
+/** An object as an answer shows it. */
+export type Row = Record<string, unknown> & { __typename: string };
+
+/** A user with rows of every kind, and all that the API shows of them. */
+export interface World {
+  user: TestUser;
+  rows: (typename: string) => Row[];
+}
+
+/** Makes rows of one kind. A new type of nodes needs a maker. */
+const MAKERS: Record<string, (gateway: TestGateway, user: TestUser, count: number) => Promise<void>> = {
+  User: async () => {},
+  async ApiToken({ runtime }, { id }, count) {
+    // The user has one already: the one that the test's requests carry.
+    for (let n = 1; n < count; n += 1) {
+      await createApiToken(runtime, systemActor(id), null, { name: `token ${n}`, scopes: ['user:read'] });
+    }
+  },
+};
+
+/** A new user with that many rows of every kind that a user can own. */
+export async function makeWorld(gateway: TestGateway, count: number): Promise<World> {
+  const user = await gateway.user();
+  for (const typename of nodeTypes()) {
+    const make = MAKERS[typename];
+    if (!make) throw new Error(`How are rows of ${typename} made? Add a maker to test/graphql/world.ts.`);
+    await make(gateway, user, count);
+  }
+  const args: SelectionOptions['args'] = (_coordinate, given) =>
+    isPaged({ args: given }) ? '(first: 100)' : '';
+  const whole = `{ viewer ${everythingOf(viewerType(), { args })} }`;
+  const { data, errors } = await gateway.graphql(whole, {}, user.token);
+  if (errors) throw new Error(`The viewer cannot be read whole: ${JSON.stringify(errors)}`);
+  const found = new Map<string, Row[]>();
+  collect(data, found);
+  return {
+    user,
+    rows(typename) {
+      const rows = found.get(typename) ?? [];
+      if (rows.length === 0) throw new Error(`The viewer's answer shows no ${typename}.`);
+      return rows;
+    },
+  };
+}
+
+/** The type of `viewer`. */
+export function viewerType() {
+  const field = schema.getQueryType()?.getFields().viewer;
+  if (!field) throw new Error('There is no viewer.');
+  return field.type;
+}
+
+/** The first text of a row's field. */
+export function textOf(world: World, typename: string, field: string): string {
+  const [row] = world.rows(typename);
+  const value = row?.[field];
+  if (typeof value !== 'string') throw new Error(`${typename}.${field} is no text: ${JSON.stringify(value)}`);
+  return value;
+}
+
+function collect(value: unknown, found: Map<string, Row[]>): void {
+  if (value === null || typeof value !== 'object') return;
+  for (const inner of Object.values(value)) collect(inner, found);
+  if (!('__typename' in value)) return;
+  const row = value as Row;
+  found.set(row.__typename, [...(found.get(row.__typename) ?? []), row]);
+}
