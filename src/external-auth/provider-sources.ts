@@ -50,7 +50,7 @@ function readEnvironment(
     if (!name.startsWith(prefix) || value === '') continue;
     const match = /^(0|[1-9]\d{0,5})_(.+)$/.exec(name.slice(prefix.length));
     if (!match) {
-      const setting = known.find((candidate) => name.endsWith(`_${candidate}`));
+      const setting = longest(known.filter((candidate) => name.endsWith(`_${candidate}`)));
       if (isOurs && setting) faults.push(`${name} has no number: write ${prefix}0_${setting}.`);
       continue;
     }
@@ -107,6 +107,10 @@ function readDocument(document: unknown, faults: string[]): ProviderSource[] {
       },
     ];
   });
+}
+
+function longest(words: string[]): string | undefined {
+  return words.sort((a, b) => b.length - a.length)[0];
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {

@@ -12,15 +12,15 @@ const MAX_SAMPLES = 64;
 const ASCII = Array.from({ length: 94 }, (_, index) => String.fromCharCode(33 + index));
 
 /** The pattern for all repositories of a host. */
-export function hostPattern(host: string): string {
-  return `^(https?://)?${host.replaceAll('.', '\\.')}(/.*)?$`;
+export function hostPattern(host: string): RegExp {
+  return new RegExp(`^(https?://)?${host.replace(/[.[\]]/g, '\\$&')}(/.*)?$`);
 }
 
 /**
  * Compiles a pattern in Go's syntax, as Coder takes it, or JavaScript's. Go's expressions take linear time; ours may
  * take for ever on the wrong input, so that a pattern has to prove itself on hostile ones.
  */
-export function compilePattern(pattern: string): { regex: RegExp } | { fault: string } {
+export function compilePattern(pattern: string): { regex?: RegExp; fault?: string } {
   const ignoreCase = pattern.startsWith('(?i)');
   const source = (ignoreCase ? pattern.slice('(?i)'.length) : pattern)
     .replaceAll('(?P<', '(?<')

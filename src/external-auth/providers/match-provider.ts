@@ -3,6 +3,8 @@ import { describePattern, runWithin } from './match-pattern.ts';
 /** What matching needs of a provider's settings. */
 export interface Matchable {
   regex: RegExp | null;
+  /** Gives way to every pattern that is none. */
+  regexIsGuess: boolean;
 }
 
 /** Longer than any git URL. */
@@ -33,21 +35,24 @@ export function matchProvider<T extends Matchable>(providers: readonly T[], gitU
 
 /** The pairs of providers that some URL cannot decide between. */
 export function findTies<T extends Matchable>(providers: readonly T[]): Array<[T, T]> {
-  return providers.flatMap((a, index) =>
-    providers.slice(index + 1).flatMap((b): Array<[T, T]> => (isTie(a, b) ? [[a, b]] : [])),
-  );
+  const patterns = providers.flatMap((provider) => {
+    const { regex, regexIsGuess } = provider;
+    return regex && !regexIsGuess ? [{ provider, regex, ...describePattern(regex) }] : [];
+  });
+  const findAll = () =>
+    patterns.flatMap((a, index) =>
+      patterns.slice(index + 1).flatMap((b): Array<[T, T]> => {
+        const areEqual =
+          a.literals === b.literals &&
+          [...a.samples, ...b.samples].some((sample) => a.regex.test(sample) && b.regex.test(sample));
+        return areEqual ? [[a.provider, b.provider]] : [];
+      }),
+    );
+  return runWithin(1_000, findAll) ?? [];
 }
 
-function isTie({ regex: a }: Matchable, { regex: b }: Matchable): boolean {
-  if (!a || !b) return false;
-  const [shapeA, shapeB] = [describePattern(a), describePattern(b)];
-  if (shapeA.literals !== shapeB.literals) return false;
-  const samples = [...shapeA.samples, ...shapeB.samples];
-  return runWithin(100, () => samples.some((sample) => a.test(sample) && b.test(sample))) ?? false;
-}
-
-function specificity({ regex }: Matchable): number {
-  return regex ? describePattern(regex).literals : 0;
+function specificity({ regex, regexIsGuess }: Matchable): number {
+  return regex && !regexIsGuess ? describePattern(regex).literals : -1;
 }
 
 /** Hosts are the same in any case; a user name is no part of what is asked for. */

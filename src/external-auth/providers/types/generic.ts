@@ -12,7 +12,7 @@ export const generic: ProviderType = {
   tokenAuthMethod: 'auto',
   authUrl: null,
   site: () => ({}),
-  gitHost: () => null,
+  gitHost: ({ host }) => host,
 
   // OpenID Connect Core section 11: a request for offline access has to ask for consent.
   authorizationParameters({ scopes }): Record<string, string> {
