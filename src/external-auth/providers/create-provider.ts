@@ -14,7 +14,7 @@ export const createProvider: CreateProvider = (settings, { fetch, clock, limits 
   const name = settings.displayName;
   const client: oauth.Client = { client_id: settings.clientId };
   const endpoints = createEndpoints(settings, { clock, send: () => send });
-  const send = createOutgoing({ name, fetch, isAllowed: endpoints.isAllowed, limits });
+  const send = createOutgoing({ name, fetch, clock, isAllowed: endpoints.isAllowed, limits });
   const call = createOAuthCalls({ settings, type, endpoints, send });
   const api = createApiReader(name, send);
 

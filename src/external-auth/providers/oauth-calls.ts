@@ -71,7 +71,7 @@ export function createOAuthCalls({
     const method = chooseMethod(settings, server);
     if (method === 'none') return attempt(call, server, oauth.None());
     const form = oauth.ClientSecretPost(settings.clientSecret);
-    const basic = oauth.ClientSecretBasic(settings.clientSecret);
+    const basic = httpBasic(settings.clientSecret);
     if (method !== 'auto') return attempt(call, server, method === 'client_secret_post' ? form : basic);
     if (takesForm) return attempt(call, server, form);
     try {
@@ -82,6 +82,18 @@ export function createOAuthCalls({
       takesForm = true;
       return result;
     }
+  };
+}
+
+/**
+ * RFC 6749 section 2.3.1 has both parts form-encoded. oauth4webapi encodes hyphens and dots too, which is allowed, but
+ * breaks where a server forgets to decode; encoding no more than needed works with both kinds.
+ */
+function httpBasic(clientSecret: string): oauth.ClientAuth {
+  const encode = (text: string) => encodeURIComponent(text).replaceAll('%20', '+');
+  return (_, client, _form, headers) => {
+    const pair = `${encode(client.client_id)}:${encode(clientSecret)}`;
+    headers.set('authorization', `Basic ${Buffer.from(pair).toString('base64')}`);
   };
 }
 

@@ -10,6 +10,10 @@ export interface OutgoingLimits {
   concurrency: number;
   /** Calls that wait. Further ones fail at once. @default 256 */
   queue: number;
+  /** After so many time-outs in a row the provider is left alone for a while. @default 5 */
+  timeoutsInARow: number;
+  /** How long; then one call tries whether it answers again. @default 10_000 */
+  restMs: number;
 }
 
 const DEFAULT_LIMITS: OutgoingLimits = {
@@ -17,6 +21,8 @@ const DEFAULT_LIMITS: OutgoingLimits = {
   bodyBytes: 1_048_576,
   concurrency: 32,
   queue: 256,
+  timeoutsInARow: 5,
+  restMs: 10_000,
 };
 
 /**
@@ -37,16 +43,19 @@ export type Outgoing = (url: string | URL, init?: RequestInit) => Promise<Respon
 export function createOutgoing({
   name,
   fetch,
+  clock,
   isAllowed,
   limits: given = {},
 }: {
   name: string;
   fetch: typeof globalThis.fetch;
+  clock: () => Date;
   isAllowed: (origin: string) => boolean;
   limits?: Partial<OutgoingLimits>;
 }): Outgoing {
   const limits = { ...DEFAULT_LIMITS, ...given };
   const places = createPlaces(limits);
+  const breaker = createBreaker(limits, clock);
 
   return async (address, init = {}) => {
     const url = new URL(address);
@@ -56,10 +65,21 @@ export function createOutgoing({
         { transient: true },
       );
     }
+    if (!breaker.mayCall()) {
+      throw new ProviderFailure(
+        `${name} has not answered for a while, so it is not asked now. Try again later.`,
+        {
+          transient: true,
+        },
+      );
+    }
     const aborter = new AbortController();
     let timer: NodeJS.Timeout | undefined;
+    let isLate = false;
     const timeOut = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
+        isLate = true;
+        breaker.timedOut();
         reject(
           new ProviderFailure(
             `${name} did not answer within ${limits.timeoutMs / 1_000} seconds. Try again later.`,
@@ -94,6 +114,7 @@ export function createOutgoing({
         );
       } finally {
         places.give();
+        if (!isLate) breaker.answered();
       }
     };
     try {
@@ -175,6 +196,32 @@ function createPlaces({ concurrency, queue }: OutgoingLimits) {
       const next = waiting.shift();
       if (next) next();
       else taken--;
+    },
+  };
+}
+
+/**
+ * A provider that hangs would make every one of its users wait for the whole time limit. It trips on time-outs only:
+ * any other failure is quick.
+ */
+function createBreaker({ timeoutsInARow, restMs }: OutgoingLimits, clock: () => Date) {
+  let timeouts = 0;
+  let restsUntil = 0;
+  return {
+    mayCall(): boolean {
+      if (timeouts < timeoutsInARow) return true;
+      const now = clock().getTime();
+      if (now < restsUntil) return false;
+      // This one tries; the others go on waiting for what becomes of it.
+      restsUntil = now + restMs;
+      return true;
+    },
+    timedOut() {
+      timeouts++;
+      restsUntil = clock().getTime() + restMs;
+    },
+    answered() {
+      timeouts = 0;
     },
   };
 }
