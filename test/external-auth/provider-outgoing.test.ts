@@ -17,7 +17,7 @@ function outgoing(limits: Partial<OutgoingLimits> = {}, clock = () => new Date()
     fetch,
     clock,
     isAllowed: (origin) => origin === stub.origin,
-    limits: { timeoutMs: 300, ...limits },
+    limits,
   });
 }
 
@@ -112,7 +112,7 @@ describe('a call to a provider', () => {
   it('gives its place back when it gives up waiting', async () => {
     stub.on('GET /stuck', stubs.hang());
     stub.on('GET /fine', stubs.json({}));
-    const send = outgoing({ concurrency: 1, timeoutMs: 100 });
+    const send = outgoing({ concurrency: 1, timeoutMs: 1_000 });
     const stuck = [send(`${stub.origin}/stuck`), send(`${stub.origin}/stuck`)];
     expect((await Promise.allSettled(stuck)).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     expect((await send(`${stub.origin}/fine`)).status).toBe(200);
@@ -120,7 +120,7 @@ describe('a call to a provider', () => {
 
   it('is not made for a while after many that hung', async () => {
     let now = 0;
-    const send = outgoing({ timeoutMs: 50, timeoutsInARow: 2, restMs: 1_000 }, () => new Date(now));
+    const send = outgoing({ timeoutMs: 1_000, timeoutsInARow: 2, restMs: 1_000 }, () => new Date(now));
     stub.on('GET /sick', stubs.hang());
     const before = stub.count('GET /sick');
     for (let round = 0; round < 4; round++) await failureOf(send(`${stub.origin}/sick`));

@@ -261,7 +261,7 @@ describe('Bitbucket', () => {
       id: '{1234}',
       login: 'ada',
       name: 'Ada',
-      avatarUrl: '',
+      avatarUrl: 'https://bitbucket.org/a.png',
       profileUrl: '',
     });
     expect(await bucket.validate('bb')).toEqual({ state: 'valid' });
