@@ -10,8 +10,8 @@ export const OPENING_QUERY = `# Gatehouse: an account's credentials in one API.
 # Sign in first: with the link at the top right,
 # or with a token under "Headers" below.
 #
-# Ctrl-Enter runs this, Ctrl-Space completes. The
-# book on the left describes each type and argument.
+# Ctrl-Enter runs this, Ctrl-Space completes, and the
+# book on the left describes every type.
 
 query Me {
   viewer {

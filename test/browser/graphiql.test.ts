@@ -1,0 +1,59 @@
+import type { Page } from 'playwright-core';
+import { expect, it } from 'vitest';
+import { useBrowserGateway } from './browser.ts';
+
+const server = useBrowserGateway();
+
+/** Opens GraphiQL, and waits until it has read the schema. */
+async function openGraphiql(page: Page) {
+  const schemaRead = page.waitForResponse((response) => response.request().method() === 'POST');
+  await page.goto(`${server.origin}/graphql`);
+  await page.locator('.graphiql-query-editor .view-lines').getByText('viewer').first().waitFor();
+  expect((await schemaRead).status()).toBe(200);
+}
+
+async function write(page: Page, editor: string, text: string) {
+  await page.locator(`${editor} .monaco-editor`).first().click();
+  await page.keyboard.press('ControlOrMeta+a');
+  // Pasted: the editor completes brackets that are typed.
+  await page.evaluate(`navigator.clipboard.writeText(${JSON.stringify(text)})`);
+  await page.keyboard.press('ControlOrMeta+v');
+}
+
+/** Runs what the editor holds, and answers what the server did. */
+async function run(page: Page) {
+  const answered = page.waitForResponse((response) => response.request().method() === 'POST');
+  await page.getByRole('button', { name: /^Execute query/ }).click();
+  return (await (await answered).json()) as {
+    data: Record<string, Record<string, unknown>>;
+    errors?: unknown[];
+  };
+}
+
+it('shows the opening query, and what is wrong without a token', async () => {
+  const { page, strayRequests, faults } = await server.newPage();
+  await openGraphiql(page);
+  expect(await page.title()).toBe('Gatehouse');
+  await run(page);
+  await page.locator('.graphiql-response').getByText('UNAUTHENTICATED').waitFor();
+  expect({ strayRequests, faults }).toEqual({ strayRequests: [], faults: [] });
+});
+
+it('works with a token under Headers, and keeps it nowhere', async () => {
+  const { page, strayRequests, faults } = await server.newPage();
+  const { token, username } = await server.gateway.user();
+  await openGraphiql(page);
+  await page.getByRole('button', { name: 'Headers' }).click();
+  await page.locator('.graphiql-editor-tool').getByText('<your token>').waitFor();
+  await write(
+    page,
+    '.graphiql-editor-tool .graphiql-editor:not(.hidden)',
+    `{"Authorization": "Bearer ${token}"}`,
+  );
+  const { data } = await run(page);
+  expect(data.viewer?.username).toBe(username);
+  await page.locator('.graphiql-response').getByText(username).waitFor();
+  const kept = await page.evaluate('JSON.stringify([{...localStorage}, {...sessionStorage}, location.href])');
+  expect(kept).not.toContain(token);
+  expect({ strayRequests, faults }).toEqual({ strayRequests: [], faults: [] });
+});
