@@ -46,6 +46,8 @@ export interface ProviderSettings {
   appInstallationsUrl: string | null;
   /** What the operator set this provider with, such as `EXTERNAL_AUTH_0_*`. */
   source: string;
+  /** The settings that were written, such as `AUTH_URL`; everything else is a default or derived. */
+  written: string[];
 }
 
 export interface ParsedProviders {
@@ -155,6 +157,7 @@ function parseProvider(source: ProviderSource): { provider: ProviderSettings | n
     regexIsGuess: isGeneric && s.REGEX === undefined,
     appInstallUrl: s.APP_INSTALL_URL ?? null,
     source: source.name,
+    written: Object.keys(source.values),
   };
   return { provider, faults };
 }

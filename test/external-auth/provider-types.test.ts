@@ -26,6 +26,7 @@ function create(env: Record<string, string>): Provider {
   return createProvider(providers[0] as ProviderSettings, {
     fetch,
     clock: () => now,
+    redirectUri,
     limits: { timeoutMs: 2_000 },
   });
 }
@@ -310,6 +311,7 @@ describe('Azure DevOps', () => {
         client_assertion: 'the-secret',
         grant_type: 'refresh_token',
         assertion: 'ar',
+        redirect_uri: redirectUri,
       },
     ]);
     expect(await azure.validate('az')).toEqual({ state: 'not_validated' });

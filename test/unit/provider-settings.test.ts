@@ -55,6 +55,7 @@ describe('the defaults of a type', () => {
       appInstallUrl: null,
       appInstallationsUrl: 'https://api.github.com/user/installations',
       source: 'EXTERNAL_AUTH_0_*',
+      written: ['TYPE', 'CLIENT_ID', 'CLIENT_SECRET'],
     });
   });
 

@@ -1,7 +1,9 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Provider from 'oidc-provider';
 import { type Browser, createBrowser } from './browser.ts';
+import { createMemoryAdapter } from './memory-adapter.ts';
 
 /** A real OpenID Connect provider on this machine: oidc-provider, certified, in memory. */
 export interface Upstream {
@@ -64,6 +66,8 @@ export async function startUpstream({
         application_type: 'web',
       },
     ],
+    adapter: createMemoryAdapter(),
+    jwks: { keys: [signingKey()] },
     cookies: { keys: ['an upstream for tests'] },
     features: {
       devInteractions: { enabled: true },
@@ -162,6 +166,11 @@ export async function startUpstream({
         server.closeAllConnections();
       }),
   };
+}
+
+function signingKey(): object {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return { ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256' };
 }
 
 /** Method and path; an interaction's own id is left out. */

@@ -9,13 +9,13 @@ import type { TypeContext } from './provider-type.ts';
 import { findProviderType } from './provider-types.ts';
 import { validateToken } from './validate-token.ts';
 
-export const createProvider: CreateProvider = (settings, { fetch, clock, limits }) => {
+export const createProvider: CreateProvider = (settings, { fetch, clock, redirectUri, limits }) => {
   const type = findProviderType(settings.type);
   const name = settings.displayName;
   const client: oauth.Client = { client_id: settings.clientId };
   const endpoints = createEndpoints(settings, { clock, send: () => send });
   const send = createOutgoing({ name, fetch, clock, isAllowed: endpoints.isAllowed, limits });
-  const call = createOAuthCalls({ settings, type, endpoints, send });
+  const call = createOAuthCalls({ settings, type, endpoints, send, redirectUri });
   const api = createApiReader(name, send);
 
   const requestTokens = (request: Pick<OAuthCall<TokenSet>, 'deed' | 'secrets' | 'request'>) =>

@@ -30,11 +30,13 @@ export function createOAuthCalls({
   type,
   endpoints,
   send,
+  redirectUri,
 }: {
   settings: ProviderSettings;
   type: ProviderType;
   endpoints: Endpoints;
   send: Outgoing;
+  redirectUri: string | undefined;
 }): <T>(call: OAuthCall<T>) => Promise<T> {
   // Where nobody says how the client authenticates, HTTP Basic is what RFC 6749 section 2.3.1 asks every server to
   // take. Some take only the form. A server that refuses the client has not looked at the grant yet, so that a
@@ -67,7 +69,7 @@ export function createOAuthCalls({
 
   return async (call) => {
     const { server } = await endpoints.require(call.endpoint);
-    if (type.clientAuth) return attempt(call, server, type.clientAuth(settings));
+    if (type.clientAuth) return attempt(call, server, type.clientAuth(settings, redirectUri));
     const method = chooseMethod(settings, server);
     if (method === 'none') return attempt(call, server, oauth.None());
     const form = oauth.ClientSecretPost(settings.clientSecret);

@@ -51,7 +51,7 @@ export interface ProviderType {
 
   authorizationParameters?: (settings: ProviderSettings) => Record<string, string>;
   /** Puts the client's credentials, and whatever else the type wants, into a form and its headers. */
-  clientAuth?: (settings: ProviderSettings) => ClientAuth;
+  clientAuth?: (settings: ProviderSettings, redirectUri: string | undefined) => ClientAuth;
   /** Finds the token response in an answer that nests it. */
   unwrapTokenAnswer?: (body: Record<string, unknown>) => Record<string, unknown>;
   /** @throws ProviderFailure */

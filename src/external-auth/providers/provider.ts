@@ -147,6 +147,8 @@ export interface Provider {
 export interface ProviderTools {
   fetch: typeof globalThis.fetch;
   clock: () => Date;
+  /** The callback's address, which Azure DevOps wants to hear again with each renewal. */
+  redirectUri?: string;
   limits?: Partial<OutgoingLimits>;
 }
 

@@ -22,13 +22,14 @@ export const azureDevops: ProviderType = {
   authorizationParameters: () => ({ response_type: 'Assertion' }),
 
   clientAuth:
-    ({ clientSecret }) =>
+    ({ clientSecret }, redirectUri) =>
     (_server, _client, form) => {
       form.set('client_assertion_type', JWT_BEARER);
       form.set('client_assertion', clientSecret);
       const code = form.get('code');
       if (code !== null) form.set('grant_type', 'urn:ietf:params:oauth:grant-type:jwt-bearer');
       form.set('assertion', code ?? form.get('refresh_token') ?? '');
+      if (redirectUri !== undefined && !form.has('redirect_uri')) form.set('redirect_uri', redirectUri);
       form.delete('code');
       form.delete('refresh_token');
     },
