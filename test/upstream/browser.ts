@@ -1,5 +1,5 @@
 /** A page that a browser shows. */
-export interface Page {
+interface Page {
   url: URL;
   status: number;
   text: string;

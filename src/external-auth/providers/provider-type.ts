@@ -4,7 +4,7 @@ import type { Outgoing } from './outgoing.ts';
 import type { ExternalAccount, Installation } from './provider.ts';
 
 /** A site's addresses. What is absent, the type does not have, or does not know. */
-export interface SiteUrls {
+interface SiteUrls {
   tokenUrl?: string;
   deviceCodeUrl?: string;
   validateUrl?: string;

@@ -98,7 +98,7 @@ export function isPermanentRefreshFailure(error: unknown): error is ProviderFail
 }
 
 /** What a provider can do once its endpoints are known. */
-export interface Capabilities {
+interface Capabilities {
   revocation: boolean;
   validation: boolean;
 }
