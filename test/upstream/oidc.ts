@@ -182,10 +182,6 @@ function nameOf({ method, url = '/' }: IncomingMessage): string {
 function listen(server: Server, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => {
-      // Nothing of a test may wait for it.
-      server.unref();
-      resolve();
-    });
+    server.listen(port, '127.0.0.1', resolve);
   });
 }

@@ -58,8 +58,16 @@ function hostileInputs(regex: RegExp): string[] {
   });
 }
 
+const described = new WeakMap<RegExp, PatternShape>();
+
+export function describePattern(regex: RegExp): PatternShape {
+  const shape = described.get(regex) ?? readPattern(regex.source);
+  described.set(regex, shape);
+  return shape;
+}
+
 /** Reads a valid expression. What it does not understand, such as a lookahead, counts as nothing. */
-export function describePattern({ source }: RegExp): PatternShape {
+function readPattern(source: string): PatternShape {
   let position = 0;
   const peek = (text: string) => source.startsWith(text, position);
 
