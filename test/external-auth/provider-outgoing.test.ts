@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createOutgoing, type OutgoingLimits } from '../../src/external-auth/providers/outgoing.ts';
+import { createOutgoing } from '../../src/external-auth/providers/outgoing.ts';
+import type { OutgoingLimits } from '../../src/external-auth/providers/outgoing-limits.ts';
 import { ProviderFailure } from '../../src/external-auth/providers/provider.ts';
 import * as stubs from '../upstream/stub.ts';
 

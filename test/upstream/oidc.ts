@@ -176,7 +176,7 @@ function signingKey(): object {
 /** Method and path; an interaction's own id is left out. */
 function nameOf({ method, url = '/' }: IncomingMessage): string {
   const { pathname } = new URL(url, 'http://upstream');
-  return `${method} ${pathname.replace(/^(\/interaction|\/auth|\/device)\/.*/, '$1')}`;
+  return `${method} ${pathname.replace(/^(\/interaction|\/auth|\/device)\/(?!auth$).*/, '$1')}`;
 }
 
 function listen(server: Server, port: number): Promise<void> {

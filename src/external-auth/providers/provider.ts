@@ -1,6 +1,6 @@
 import { DomainError } from '../../errors.ts';
 import type { ProviderSettings } from '../provider-settings.ts';
-import type { OutgoingLimits } from './outgoing.ts';
+import type { OutgoingLimits } from './outgoing-limits.ts';
 
 /** What a provider's token endpoint answered. */
 export interface TokenSet {
