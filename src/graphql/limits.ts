@@ -1,12 +1,9 @@
-import { complexityFromQuery } from '@pothos/plugin-complexity';
 import {
   type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
-  type FragmentDefinitionNode,
   GraphQLError,
   Kind,
-  type OperationDefinitionNode,
   parse,
   type SelectionNode,
   type SelectionSetNode,
@@ -15,7 +12,9 @@ import type { Plugin, PromiseOrValue } from 'graphql-yoga';
 import type { Config } from '../config.ts';
 import { ExecutionTimeout } from '../errors.ts';
 import type { Context } from './context.ts';
-import { checkPaging } from './paging.ts';
+import { costOf } from './cost.ts';
+import { coerceVariables, findOperation, fragmentsOf } from './operation.ts';
+import { findPagingFaults } from './paging.ts';
 import { schema } from './schema.ts';
 
 /** Introspection nests deeper than data: a standard introspection query has 15 levels. graphql-js bounds its lists. */
@@ -33,7 +32,6 @@ const MAX_DIRECTIVES = 50;
 export function withLimits(limits: Config['limits']): Plugin<object, object, Context> {
   // Documents are cached by Yoga: the verdict on one need not be found again.
   const verdicts = new WeakMap<DocumentNode, GraphQLError[]>();
-  const costs = new WeakMap<OperationDefinitionNode, number>();
 
   return {
     onParse: ({ setParseFn }) => setParseFn((source) => parseWithin(limits, source)),
@@ -46,21 +44,15 @@ export function withLimits(limits: Config['limits']): Plugin<object, object, Con
 
     onExecute({ args, executeFn, setExecuteFn, setResultAndStopExecution }) {
       setExecuteFn((given) => executeWithin(limits.executionMs, executeFn, given));
-      const document = onlyOperation(args.document, args.operationName);
+      const operation = findOperation(args.document, args.operationName);
+      const variables = operation && coerceVariables(schema, operation, args.variableValues ?? {});
       // The executor has the words for it.
-      if (!document) return;
-      const { operation } = document;
-      const variables = (args.variableValues ?? {}) as Record<string, unknown>;
-
-      const { faults, varies } = checkPaging(schema, document, variables, limits.pageSize);
+      if (!variables) return;
+      const faults = findPagingFaults(schema, operation, variables, limits.pageSize);
       if (faults.length > 0) return setResultAndStopExecution({ errors: faults });
-
-      const cost = costs.get(operation) ?? costOf(document, variables, args.contextValue);
-      if (!varies) costs.set(operation, cost);
-      if (cost > limits.queryCost) {
-        const error = exceeded('cost', limits.queryCost, cost, 'The query costs too much');
-        setResultAndStopExecution({ errors: [error] });
-      }
+      const cost = costOf(schema, operation, variables);
+      const fault = check('cost', limits.queryCost, cost, 'The query costs too much');
+      if (fault) setResultAndStopExecution({ errors: [fault] });
     },
   };
 }
@@ -85,32 +77,6 @@ async function executeWithin(
 }
 
 type ExecuteFunction = (args: ExecutionArgs) => PromiseOrValue<ExecutionResult>;
-
-/** An operation with the fragments of its document. */
-export interface OperationDocument extends DocumentNode {
-  operation: OperationDefinitionNode;
-}
-
-/** Null when the name fits no operation, or none is given and there are several. */
-function onlyOperation(document: DocumentNode, name: string | null | undefined): OperationDocument | null {
-  const operations = document.definitions.filter(
-    (definition) => definition.kind === Kind.OPERATION_DEFINITION,
-  );
-  const operation = name ? operations.find((node) => node.name?.value === name) : operations[0];
-  if (!operation || (!name && operations.length > 1)) return null;
-  const fragments = document.definitions.filter((node) => node.kind === Kind.FRAGMENT_DEFINITION);
-  return { kind: Kind.DOCUMENT, definitions: [operation, ...fragments], operation };
-}
-
-/** Fields weigh 1 unless they say otherwise, what is below a list its items' number times. */
-function costOf(document: OperationDocument, variables: Record<string, unknown>, ctx: object): number {
-  try {
-    return complexityFromQuery(document, { schema, ctx, variables }).complexity;
-  } catch {
-    // Variables that do not fit their types: the executor has the words for it.
-    return 0;
-  }
-}
 
 function parseWithin(
   { queryTokens: maxTokens, queryDepth: maxDepth }: Config['limits'],
@@ -145,10 +111,7 @@ interface Shape {
 
 /** What the text of a document alone tells. */
 function findShapeFaults(document: DocumentNode, limits: Config['limits']): GraphQLError[] {
-  const fragments = new Map<string, FragmentDefinitionNode>();
-  for (const node of document.definitions) {
-    if (node.kind === Kind.FRAGMENT_DEFINITION) fragments.set(node.name.value, node);
-  }
+  const fragments = fragmentsOf(document);
   let directives = 0;
   let duplicates = 0;
   // Also what ends a cycle, which validation refuses later.

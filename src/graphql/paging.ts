@@ -5,17 +5,18 @@ import {
   type GraphQLField,
   type GraphQLInputType,
   type GraphQLSchema,
-  getArgumentValues,
   getNullableType,
-  getVariableValues,
   isListType,
+  Kind,
   type OperationDefinitionNode,
   TypeInfo,
   visit,
   visitWithTypeInfo,
 } from 'graphql';
 import { type InputIssue, InvalidInput } from '../errors.ts';
+import { argumentsOf } from './cost.ts';
 import { isUuid } from './global-id.ts';
+import type { Operation } from './operation.ts';
 
 /** Items of a page when the client names no number. */
 export const DEFAULT_PAGE_SIZE = 20;
@@ -55,48 +56,32 @@ interface Call {
   node: FieldNode;
 }
 
-export interface PagingCheck {
-  /** Whether any field's cost depends on its arguments. */
-  varies: boolean;
-  faults: GraphQLError[];
-}
-
 /**
  * Checks the arguments of all lists of an operation before it runs: a page that is too large, of no items, or in
  * two directions at once is refused rather than cut down in silence.
  *
- * @param document one operation with its fragments
+ * @param variables coerced to their types
  */
-export function checkPaging(
+export function findPagingFaults(
   schema: GraphQLSchema,
-  document: DocumentNode & { operation: OperationDefinitionNode },
+  operation: Operation,
   variables: Record<string, unknown>,
   maxPageSize: number,
-): PagingCheck {
-  const calls = listCalls(schema, document);
-  if (calls.length === 0) return { varies: false, faults: [] };
-  const { coerced } = getVariableValues(schema, document.operation.variableDefinitions ?? [], variables);
-  // Variables that do not fit their types: the executor has the words for it.
-  if (!coerced) return { varies: true, faults: [] };
-  const faults = calls.flatMap(({ field, node }) => {
-    const issues = faultsOf(argumentsOf(field, node, coerced), maxPageSize);
-    return issues.length === 0
-      ? []
-      : [
-          new GraphQLError(node.name.value, {
-            nodes: node,
-            originalError: new InvalidInput(issues as [InputIssue]),
-          }),
-        ];
+): GraphQLError[] {
+  return listCalls(schema, operation).flatMap(({ field, node }) => {
+    const [first, ...others] = faultsOf(argumentsOf(field, node, variables) ?? {}, maxPageSize);
+    if (!first) return [];
+    const originalError = new InvalidInput([first, ...others]);
+    return [new GraphQLError(originalError.message, { nodes: node, originalError })];
   });
-  return { varies: true, faults };
 }
 
-function listCalls(schema: GraphQLSchema, document: DocumentNode & { operation: object }): Call[] {
-  const known = callsOf.get(document.operation);
+function listCalls(schema: GraphQLSchema, { operation, fragments }: Operation): Call[] {
+  const known = callsOf.get(operation);
   if (known) return known;
   const calls: Call[] = [];
   const types = new TypeInfo(schema);
+  const document: DocumentNode = { kind: Kind.DOCUMENT, definitions: [operation, ...fragments.values()] };
   visit(
     document,
     visitWithTypeInfo(types, {
@@ -107,28 +92,15 @@ function listCalls(schema: GraphQLSchema, document: DocumentNode & { operation: 
       },
     }),
   );
-  callsOf.set(document.operation, calls);
+  callsOf.set(operation, calls);
   return calls;
 }
 
 /** Documents are cached by Yoga, and those of the REST dialects are constants. */
-const callsOf = new WeakMap<object, Call[]>();
+const callsOf = new WeakMap<OperationDefinitionNode, Call[]>();
 
 function isList(type: GraphQLInputType): boolean {
   return isListType(getNullableType(type));
-}
-
-function argumentsOf(
-  field: Call['field'],
-  node: FieldNode,
-  variables: Record<string, unknown>,
-): Record<string, unknown> {
-  try {
-    return getArgumentValues(field, node, variables);
-  } catch {
-    // A fragment of another operation, whose variables this one does not have.
-    return {};
-  }
 }
 
 function faultsOf(args: Record<string, unknown>, max: number): InputIssue[] {

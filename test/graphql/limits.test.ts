@@ -7,6 +7,7 @@ import { createGraphQLServer } from '../../src/graphql/yoga.ts';
 import { type GraphQLAnswer, useGateway } from '../harness.ts';
 
 const gateway = useGateway();
+const strict = useGateway({ env: { MAX_QUERY_COST: '100' } });
 
 const nested = (depth: number) => `${'{ a '.repeat(depth)}${'}'.repeat(depth)}`;
 /** A chain of fragments, each of which spreads the next one `width` times. */
@@ -171,6 +172,33 @@ describe('cost', () => {
       const { errors } = await gateway.graphql(expensive, { n }, token);
       expect(errors).toBeUndefined();
     }
+  });
+
+  // What could not be counted, for a malformed id or a variable that does not fit, was taken to cost nothing.
+  it('is counted beside an argument that is wrong', async () => {
+    const viewers = Array.from({ length: 25 }, (_, i) => `v${i}: viewer { id uuid username email }`);
+    const query = `query ($id: ID!) { ${viewers.join(' ')} node(id: $id) { id } }`;
+    const { token } = await strict.user();
+    const wrong = await strict.graphql(query, { id: {} }, token);
+    expect(wrong.errors?.[0].extensions.code).toBe('BAD_USER_INPUT');
+    for (const id of ['malformed', 'VXNlcjow']) {
+      const { errors } = await strict.graphql(query, { id }, token);
+      expect(errors?.[0].extensions).toMatchObject({ code: 'LIMIT_EXCEEDED', limit: 'cost', found: 127 });
+    }
+  });
+
+  it('counts a fragment as often as it is spread', async () => {
+    const query = `{ ${'viewer { ...A } '.repeat(10)} } fragment A on User { ...B ...B } fragment B on User { id uuid username email createdAt }`;
+    const { token } = await strict.user();
+    const { errors } = await strict.graphql(query, {}, token);
+    expect(errors?.[0].extensions).toMatchObject({ code: 'LIMIT_EXCEEDED', limit: 'cost', found: 110 });
+  });
+
+  it('passes over an argument whose variable is absent, and leaves the words to the field', async () => {
+    const { token } = await strict.user();
+    const query = 'query ($id: ID = "x") { node(id: $id) { id } }';
+    const { errors } = await strict.graphql(query, { id: null }, token);
+    expect(errors?.[0].extensions.code).toBe('BAD_USER_INPUT');
   });
 
   it('counts each id of nodes', async () => {
