@@ -8,6 +8,7 @@ import {
 } from 'graphql-yoga';
 import type { Runtime } from '../runtime.ts';
 import type { Context } from './context.ts';
+import { createDocumentCache } from './document-cache.ts';
 import { toPublicError } from './errors.ts';
 import { withLimits } from './limits.ts';
 import { schema } from './schema.ts';
@@ -16,6 +17,9 @@ import { schema } from './schema.ts';
 export type RequestContext = Pick<Context, 'viewer' | 'requestId'>;
 
 export type GraphQLServer = YogaServerInstance<RequestContext, { runtime: Runtime }>;
+
+/** Up to 64 MB of parsed documents, or some hundred of the usual length. */
+const CACHED_CHARACTERS = 320_000;
 
 export function createGraphQLServer(runtime: Runtime): GraphQLServer {
   const { graphql, limits } = runtime.config;
@@ -29,6 +33,11 @@ export function createGraphQLServer(runtime: Runtime): GraphQLServer {
     batching: false,
     multipart: false,
     maxRequestBodySize: limits.bodyBytes,
+    parserAndValidationCache: {
+      documentCache: createDocumentCache(CACHED_CHARACTERS),
+      // A refused document may be as long as a body, and nobody needs it again.
+      errorCache: { get: () => undefined, set: () => {} },
+    },
     // CORS belongs to the whole app: see src/http.
     cors: false,
     logging: false,

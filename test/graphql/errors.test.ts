@@ -1,7 +1,8 @@
-import { GraphQLError } from 'graphql';
+import { GraphQLError, parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { createPrismaClient } from '../../src/db/client.ts';
 import { toPublicError } from '../../src/graphql/errors.ts';
+import { createExecute } from '../../src/graphql/execute.ts';
 import { createGraphQLServer } from '../../src/graphql/yoga.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import { type GraphQLAnswer, useGateway } from '../harness.ts';
@@ -68,6 +69,38 @@ describe('an error that nobody declared', () => {
       path: ['createApiToken'],
       err: { message: SECRET, stack: expect.stringContaining('errors.test.ts') },
     });
+  });
+});
+
+describe('an operation that runs in-process', () => {
+  const as = async () => {
+    const { id, username } = await gateway.user();
+    const viewer = { userId: id, username, tokenId: id, scopes: new Set(['admin' as const]) };
+    return { viewer, requestId: 'request-9876' };
+  };
+
+  it('has its errors masked in the same way', async () => {
+    const runtime: Runtime = {
+      ...gateway.runtime,
+      clock: () => {
+        throw new Error('SELECT secret');
+      },
+    };
+    const document =
+      parse(`mutation { createApiToken(input: {name: "x", scopes: [ADMIN], expiresAt: "2099-01-01"}) {
+      __typename
+    } }`);
+    const { errors } = await createExecute(runtime, createGraphQLServer(runtime))(document, {}, await as());
+    expect(errors?.map(({ extensions }) => extensions)).toEqual([
+      { code: 'INTERNAL_SERVER_ERROR', requestId: 'request-9876' },
+    ]);
+  });
+
+  it('has the same limits', async () => {
+    const { runtime } = gateway;
+    const document = parse('{ viewer { apiTokens(first: 201) { totalCount } } }');
+    const { errors } = await createExecute(runtime, createGraphQLServer(runtime))(document, {}, await as());
+    expect(errors?.[0]?.extensions.code).toBe('INVALID_INPUT');
   });
 });
 
