@@ -39,7 +39,7 @@ const SECURITY_SCHEMES = {
 } as const;
 
 /** The OpenAPI 3.1 document of both dialects, made of the lists that the server routes by. */
-export function openApiDocument({ http: { publicUrl }, limits }: Runtime['config']): object {
+export function openApiDocument({ limits }: Runtime['config']): object {
   const { openAPIRegistry: registry, getOpenAPI31Document } = new OpenAPIHono();
   const all: [base: string, routes: RestRoute[]][] = [
     [BASE_PATH, Object.values(coderRoutes)],
@@ -59,7 +59,8 @@ export function openApiDocument({ http: { publicUrl }, limits }: Runtime['config
       description: DESCRIPTION,
       license: { name: 'MIT' },
     },
-    servers: [{ url: publicUrl }],
+    // Where the document came from: a page that was opened as localhost may not call another name's address.
+    servers: [{ url: '/' }],
   });
 }
 
@@ -98,7 +99,7 @@ const PAGE = `<!doctype html>
 const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
+  "style-src 'self'",
   "img-src 'self' data:",
   "connect-src 'self'",
   "base-uri 'none'",

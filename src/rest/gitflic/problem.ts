@@ -70,8 +70,8 @@ export function invalid(violations: Violation[]): GitflicProblem {
   });
 }
 
-/** What an operation says of itself when it failed, or of a declared error. */
-interface OperationError {
+/** What is known of a failure: of an operation, of a declared error, or of one before any operation. */
+interface Failure {
   code: string;
   message: string;
   path?: string[] | null;
@@ -86,11 +86,19 @@ const STATUS: Record<string, number> = {
   NOT_FOUND: 404,
   INVALID_INPUT: 422,
   SSH_KEY_ALREADY_IN_USE: 422,
+  BODY_TOO_LARGE: 413,
+  UNSUPPORTED_MEDIA_TYPE: 415,
+  SERVICE_UNAVAILABLE: 503,
+  EXECUTION_TIMEOUT: 504,
 };
 
+/** One of the known clients waits as it is told. */
+const RETRY_AFTER_S = '5';
+
 /** @returns null for an error that this dialect does not know: a fault of our own */
-export function problemOf({ code, message, path, issues }: OperationError): GitflicProblem | null {
+export function problemOf({ code, message, path, issues }: Failure): GitflicProblem | null {
   if (code === 'UNAUTHENTICATED') return signedOut();
+  if (code === 'MALFORMED_BODY') return invalid([{ field: 'body', message }]);
   const status = STATUS[code];
   if (!status) return null;
   const faults = issues ?? (status === 422 && path ? [{ path, message }] : []);
@@ -99,7 +107,8 @@ export function problemOf({ code, message, path, issues }: OperationError): Gitf
     field: FIELDS[field] ?? field,
     message,
   }));
-  return new GitflicProblem(code, status, message, { violations });
+  const headers: Record<string, string> = status === 503 ? { 'retry-after': RETRY_AFTER_S } : {};
+  return new GitflicProblem(code, status, message, { violations, headers });
 }
 
 /** `NOT_FOUND` is `notFound`. */

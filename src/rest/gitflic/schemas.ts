@@ -200,10 +200,10 @@ export function paging(maxSize: number) {
 function wholeNumber(name: string, min: number, max: number, standard: number) {
   return z
     .string()
-    .refine(
-      (text) => /^\d{1,10}$/.test(text) && Number(text) >= min && Number(text) <= max,
-      `${name} takes a whole number from ${min} to ${max}.`,
-    )
+    .refine((text) => /^\d{1,10}$/.test(text) && Number(text) >= min && Number(text) <= max, {
+      error: `${name} takes a whole number from ${min} to ${max}.`,
+      abort: true,
+    })
     .default(String(standard))
     .transform(Number)
     .meta({ type: 'integer', minimum: min, maximum: max, default: standard });
@@ -217,11 +217,14 @@ const bodyOf = (schema: z.ZodType) => ({
   required: true,
   content: { 'application/json': { schema } },
 });
-const forbidden = {
+const always = {
   403: jsonOf(
     Problem,
     'The token is missing, unknown, expired or revoked (`error` is `AuthenticationException`), or lacks the scope.',
   ),
+  500: jsonOf(Problem, 'A fault of ours; the log has it under the id of the request.'),
+  503: jsonOf(Problem, 'The database cannot be reached. Try again.'),
+  504: jsonOf(Problem, 'It took too long.'),
 };
 const unreadable = {
   413: jsonOf(Problem, 'The body is too large.'),
@@ -245,7 +248,7 @@ export function gitflicRoutes(maxPageSize: number) {
       operationId: 'gitflicReadMe',
       summary: 'Whose token it is',
       description: 'What clients ask first. Needs the scope `user:read`.',
-      responses: { 200: jsonOf(Me, 'You.'), ...forbidden },
+      responses: { 200: jsonOf(Me, 'You.'), ...always },
     }),
     addSshKey: createRoute({
       ...common,
@@ -257,7 +260,7 @@ export function gitflicRoutes(maxPageSize: number) {
       request: { body: bodyOf(NewSshKey) },
       responses: {
         200: jsonOf(SshKey, 'The key is added.'),
-        ...forbidden,
+        ...always,
         ...unreadable,
         422: jsonOf(Problem, 'The key is in use already, on whatever account, or the input is wrong.'),
       },
@@ -272,7 +275,7 @@ export function gitflicRoutes(maxPageSize: number) {
       request: { query: paging(maxPageSize) },
       responses: {
         200: jsonOf(OAuthAppPage, 'The page; its list is empty behind the last one.'),
-        ...forbidden,
+        ...always,
         422: jsonOf(Problem, '`page` or `size` is wrong.'),
       },
     }),
@@ -286,7 +289,7 @@ export function gitflicRoutes(maxPageSize: number) {
       request: { params: OAuthAppId },
       responses: {
         200: jsonOf(OAuthApp, 'The app.'),
-        ...forbidden,
+        ...always,
         404: noSuchApp,
         422: jsonOf(Problem, '`id` is not a UUID.'),
       },
@@ -301,7 +304,7 @@ export function gitflicRoutes(maxPageSize: number) {
       request: { body: bodyOf(OAuthAppInput) },
       responses: {
         200: jsonOf(OAuthApp, 'The app is created.'),
-        ...forbidden,
+        ...always,
         ...unreadable,
         422: jsonOf(Problem, 'The input is wrong.'),
       },
@@ -317,7 +320,7 @@ export function gitflicRoutes(maxPageSize: number) {
       request: { params: OAuthAppId, body: bodyOf(OAuthAppInput) },
       responses: {
         200: jsonOf(OAuthApp, 'The app as it is now.'),
-        ...forbidden,
+        ...always,
         404: noSuchApp,
         ...unreadable,
         422: jsonOf(Problem, '`id` is not a UUID, or the input is wrong.'),
@@ -333,7 +336,7 @@ export function gitflicRoutes(maxPageSize: number) {
       request: { params: OAuthAppId },
       responses: {
         200: jsonOf(Deleted, 'The app is gone.'),
-        ...forbidden,
+        ...always,
         404: noSuchApp,
         422: jsonOf(Problem, '`id` is not a UUID.'),
       },
