@@ -30,6 +30,11 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what the pattern looks for
 const CONTROL_BUT_NEWLINES = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 
+/** Whether a text is one line without control characters, and can be written as UTF-8. */
+export function isPlainLine(text: string): boolean {
+  return !CONTROL.test(text) && text.isWellFormed();
+}
+
 /**
  * One line of text, trimmed.
  *
@@ -38,20 +43,17 @@ const CONTROL_BUT_NEWLINES = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
  */
 export function line(what: string, max: number) {
   return z
-    .string()
+    .string(`${what} takes text.`)
     .trim()
     .min(1, `${what} must not be empty.`)
     .max(max, `${what} is too long: at most ${max} characters.`)
-    .refine(
-      (text) => !CONTROL.test(text) && text.isWellFormed(),
-      `${what} must not contain control characters.`,
-    );
+    .refine(isPlainLine, `${what} must not contain control characters.`);
 }
 
 /** Text of any number of lines, possibly empty. */
 export function paragraph(what: string, max: number) {
   return z
-    .string()
+    .string(`${what} takes text.`)
     .trim()
     .max(max, `${what} is too long: at most ${max} characters.`)
     .refine(

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { newPublicKey } from '../new-public-key.ts';
 import { textOf, type World } from './world.ts';
 
 /** What an argument that takes text stands for. */
@@ -27,14 +28,28 @@ export const MEANINGS: Record<string, Meaning> = {
   'Query.nodes(ids:)': 'node',
   'User.apiTokens(after:)': 'cursor',
   'User.apiTokens(before:)': 'cursor',
+  'User.sshKey(fingerprint:)': {
+    of: (owner) => textOf(owner, 'SshKey', 'fingerprint'),
+    absent: `SHA256:${'A'.repeat(43)}`,
+  },
+  'User.sshKeys(after:)': 'cursor',
+  'User.sshKeys(before:)': 'cursor',
+  'AddSshKeyInput.publicKey': 'text',
+  'AddSshKeyInput.title': 'text',
   'CreateApiTokenInput.name': 'text',
+  'DeleteSshKeyInput.id': idOf('SshKey'),
   'RevokeApiTokenInput.id': idOf('ApiToken'),
+  'UpdateSshKeyInput.id': idOf('SshKey'),
+  'UpdateSshKeyInput.title': 'text',
 };
 
 /** An input that each mutation accepts. Where it names a row, it names the owner's. */
 export const VALID_INPUTS: Record<string, (owner: World) => Record<string, unknown>> = {
+  addSshKey: () => ({ publicKey: newPublicKey(), title: 'laptop' }),
   createApiToken: () => ({ name: 'laptop', scopes: ['USER_READ'] }),
+  deleteSshKey: (owner) => ({ id: textOf(owner, 'SshKey', 'id') }),
   revokeApiToken: (owner) => ({ id: textOf(owner, 'ApiToken', 'id') }),
+  updateSshKey: (owner) => ({ id: textOf(owner, 'SshKey', 'id'), title: 'renamed' }),
 };
 
 /** A global id of a row that does not exist. */

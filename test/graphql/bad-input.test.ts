@@ -49,7 +49,8 @@ function neverValid(type: GraphQLInputType): Record<string, unknown> {
   if (named.name !== 'Boolean') wrong.true = true;
   if (named.name !== 'Int' && named.name !== 'ID') wrong.number = 7;
   if (named.name === 'Int') Object.assign(wrong, { 'too large': 2 ** 31, 'a fraction': 1.5, negative: -1 });
-  if (isEnumType(named)) wrong['the internal value'] = named.getValues()[0]?.value;
+  const [member] = isEnumType(named) ? named.getValues() : [];
+  if (member && member.value !== member.name) wrong['the internal value'] = member.value;
   if (['ID', 'UUID', 'String', 'DateTime', 'URL'].includes(named.name)) {
     Object.assign(wrong, {
       'a NUL': 'a\0b',

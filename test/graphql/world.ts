@@ -1,7 +1,9 @@
 import { createApiToken, systemActor } from '../../src/accounts/accounts.service.ts';
 import { isPaged } from '../../src/graphql/paging.ts';
 import { schema } from '../../src/graphql/schema.ts';
+import { addSshKey } from '../../src/ssh-keys/ssh-keys.service.ts';
 import type { TestGateway, TestUser } from '../harness.ts';
+import { newPublicKey } from '../new-public-key.ts';
 import { everythingOf, nodeTypes, type SelectionOptions } from './walk.ts';
 
 /** An object as an answer shows it. */
@@ -20,6 +22,11 @@ const MAKERS: Record<string, (gateway: TestGateway, user: TestUser, count: numbe
     // The user has one already: the one that the test's requests carry.
     for (let n = 1; n < count; n += 1) {
       await createApiToken(runtime, systemActor(id), null, { name: `token ${n}`, scopes: ['user:read'] });
+    }
+  },
+  async SshKey({ runtime }, { id }, count) {
+    for (let n = 1; n <= count; n += 1) {
+      await addSshKey(runtime, systemActor(id), { publicKey: newPublicKey(), title: `key ${n}` });
     }
   },
 };

@@ -1,0 +1,40 @@
+import { builder } from '../graphql/builder.ts';
+import { newestFirst } from '../graphql/paging.ts';
+import { inState } from './key-state.ts';
+import { SshKey, SshKeyStateEnum } from './ssh-key.type.ts';
+import { blobHashOf } from './ssh-keys.service.ts';
+
+builder.prismaObjectFields('User', (t) => ({
+  sshKeys: t.prismaConnection(
+    {
+      type: SshKey,
+      cursor: 'id',
+      description: 'The SSH keys, newest first.',
+      args: {
+        state: t.arg({
+          type: SshKeyStateEnum,
+          description: 'Only keys in this state; they alone are counted. All keys when absent.',
+        }),
+      },
+      resolve: (query, { id: userId }, { state }, { runtime }) =>
+        runtime.db.sshKey.findMany(newestFirst(query, { userId, ...inState(state, runtime.clock()) })),
+      totalCount: ({ id: userId }, { state }, { runtime }) =>
+        runtime.db.sshKey.count({ where: { userId, ...inState(state, runtime.clock()) } }),
+    },
+    { description: 'A page of SSH keys.' },
+    { description: 'An SSH key and its place in the list.' },
+  ),
+  sshKey: t.prismaField({
+    type: SshKey,
+    nullable: true,
+    description: 'The SSH key with a fingerprint. Null when the account has none such.',
+    args: {
+      fingerprint: t.arg.string({
+        required: true,
+        description: '`SHA256:` and 43 characters of base64, as `ssh-keygen -l` prints it.',
+      }),
+    },
+    resolve: (query, { id: userId }, { fingerprint }, { runtime }) =>
+      runtime.db.sshKey.findUnique({ ...query, where: { blobHash: blobHashOf(fingerprint), userId } }),
+  }),
+}));
