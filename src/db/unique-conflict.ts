@@ -2,7 +2,9 @@ import { Prisma } from '../generated/prisma/client.ts';
 
 /** What the driver adapter tells of a violated constraint, which Prisma does not type. */
 interface DriverCause {
-  driverAdapterError?: { cause?: { constraint?: { fields?: string[]; index?: string } } };
+  driverAdapterError?: {
+    cause?: { table?: string; constraint?: { index?: string } };
+  };
 }
 
 /**
@@ -12,7 +14,8 @@ interface DriverCause {
  */
 export function isUniqueConflict(error: unknown, ...columns: string[]): boolean {
   if (!(error instanceof Prisma.PrismaClientKnownRequestError) || error.code !== 'P2002') return false;
-  const constraint = (error.meta as DriverCause | undefined)?.driverAdapterError?.cause?.constraint;
-  const fields = (constraint?.fields ?? []).map((field) => field.replaceAll('"', ''));
-  return fields.join() === columns.join();
+  const cause = (error.meta as DriverCause | undefined)?.driverAdapterError?.cause;
+  // Prisma names the constraint `table_column_column_key`, and the adapter tells that name alone.
+  const index = cause?.constraint?.index;
+  return index !== undefined && index === [cause?.table, ...columns, 'key'].join('_');
 }
