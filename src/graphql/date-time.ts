@@ -47,7 +47,9 @@ export function parseInstant(text: string): Date | null {
   if (!sign) return date;
   if (Number(offHour) > 18 || Number(offMinute) > 59) return null;
   const offset = (Number(offHour) * 60 + Number(offMinute)) * 60_000;
-  return new Date(date.getTime() - (sign === '+' ? offset : -offset));
+  const instant = new Date(date.getTime() - (sign === '+' ? offset : -offset));
+  // The last hours of year 9999 and the first of year 0 in other zones: there is no way to write them in UTC.
+  return /^\d/.test(instant.toISOString()) ? instant : null;
 }
 
 /** The form of GitFlic's dialect and of our own texts: whole seconds, UTC. */
