@@ -30,16 +30,47 @@ class DurableNodeFS extends NodeFS {
   }
 }
 
+/** Messages of the extended query protocol that a Sync has to follow: Parse, Bind, Describe, Execute, Close, Flush. */
+const BEFORE_SYNC = new Set([...'PBDECH'].map((type) => type.charCodeAt(0)));
+
+/**
+ * The socket server hands over one protocol message at a time, of whichever connection is next, and holds others
+ * back only within a transaction block. All connections share one backend: between one's Parse and its Execute
+ * another's Parse would replace the unnamed statement, and the rows of that one would be answered to the first. So
+ * everything up to the Sync counts as a transaction.
+ */
+class SharedPGlite extends PGlite {
+  #awaitsSync = false;
+
+  override async execProtocolRawStream(
+    ...[message, options]: Parameters<PGlite['execProtocolRawStream']>
+  ): Promise<void> {
+    this.#awaitsSync = BEFORE_SYNC.has(message[0] ?? 0);
+    await super.execProtocolRawStream(message, options);
+  }
+
+  override isInTransaction(): boolean {
+    return this.#awaitsSync || super.isInTransaction();
+  }
+
+  /** How the server ends what a connection that went away left open. */
+  override async exec(...args: Parameters<PGlite['exec']>): ReturnType<PGlite['exec']> {
+    this.#awaitsSync = false;
+    return super.exec(...args);
+  }
+}
+
 const { pgDataDir, socketDir, maxConnections, durable } = workerData as EmbeddedWorkerData;
 
 const startParams = durable
   ? [...PGlite.defaultStartParams.filter((param) => param !== '-F'), '-c', 'wal_sync_method=fsync']
   : PGlite.defaultStartParams;
 
-const db = await PGlite.create({
+const db = new SharedPGlite({
   fs: durable ? new DurableNodeFS(pgDataDir) : new NodeFS(pgDataDir),
   startParams,
 });
+await db.waitReady;
 const server = new PGLiteSocketServer({ db, path: join(socketDir, '.s.PGSQL.5432'), maxConnections });
 await server.start();
 
