@@ -17,12 +17,21 @@ query Me {
   viewer {
     username
     displayName
+    sshKeys(first: 5) {
+      totalCount
+      edges {
+        node {
+          title
+          fingerprint
+          state
+        }
+      }
+    }
     apiTokens(first: 5) {
       totalCount
       edges {
         node {
           name
-          prefix
           scopes
           expiresAt
         }

@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
+import { newPublicKey } from '../new-public-key.ts';
 import { useBrowserGateway } from './browser.ts';
 
 const server = useBrowserGateway();
@@ -55,5 +56,32 @@ it('works with a token under Headers, and keeps it nowhere', async () => {
   await page.locator('.graphiql-response').getByText(username).waitFor();
   const kept = await page.evaluate('JSON.stringify([{...localStorage}, {...sessionStorage}, location.href])');
   expect(kept).not.toContain(token);
+  expect({ strayRequests, faults }).toEqual({ strayRequests: [], faults: [] });
+});
+
+it('adds an SSH key with a mutation', async () => {
+  const { page, strayRequests, faults } = await server.newPage();
+  const { id: userId, token } = await server.gateway.user();
+  await openGraphiql(page);
+  await page.getByRole('button', { name: 'Headers' }).click();
+  await write(
+    page,
+    '.graphiql-editor-tool .graphiql-editor:not(.hidden)',
+    `{"Authorization": "Bearer ${token}"}`,
+  );
+  await write(
+    page,
+    '.graphiql-query-editor',
+    `mutation Add { addSshKey(input: {title: "laptop", publicKey: "${newPublicKey()}"}) {
+      ... on AddSshKeyPayload { sshKey { title state } }
+      ... on UserError { message }
+    } }`,
+  );
+  // The editor has taken in what was pasted once the tab has its name.
+  await page.getByRole('tab', { name: 'Add' }).waitFor();
+  const { data } = await run(page);
+  expect(data).toEqual({ addSshKey: { sshKey: { title: 'laptop', state: 'ACTIVE' } } });
+  await page.locator('.graphiql-response').getByText('ACTIVE').waitFor();
+  expect(await server.gateway.runtime.db.sshKey.count({ where: { userId } })).toBe(1);
   expect({ strayRequests, faults }).toEqual({ strayRequests: [], faults: [] });
 });
