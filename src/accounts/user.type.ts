@@ -45,24 +45,45 @@ export const ApiToken = builder.prismaNode('ApiToken', {
   }),
 });
 
+const profile = { scope: 'user:read' } as const;
+
 export const User = builder.prismaNode('User', {
   description: 'A person, or a machine, that owns credentials. You see only yourself.',
   id: { field: 'id' },
   nullable: true,
   // Nobody else has the viewer's name. Plain columns, unlike a second condition on the id, Prisma reads in one batch.
   findUnique: (id, context) => ({ id, username: requireViewer(context).username }),
-  authScopes: { scope: 'user:read' },
+  // Every token stands for its user. The profile needs a scope, and each list one of its own: a token for SSH keys
+  // reads them without reading the profile.
+  authScopes: { signedIn: true },
   fields: (t) => ({
     uuid: t.expose('id', { type: 'UUID', description: 'The id without its type, as the REST APIs show it.' }),
-    username: t.exposeString('username', { description: 'Unique, and used to sign in elsewhere.' }),
-    displayName: t.exposeString('displayName', { nullable: true, description: 'The name for people.' }),
-    email: t.exposeString('email', { nullable: true, description: 'The address, when one is known.' }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the account was created.' }),
+    username: t.exposeString('username', {
+      description: 'Unique, and used to sign in elsewhere.',
+      authScopes: profile,
+    }),
+    displayName: t.exposeString('displayName', {
+      nullable: true,
+      description: 'The name for people.',
+      authScopes: profile,
+    }),
+    email: t.exposeString('email', {
+      nullable: true,
+      description: 'The address, when one is known.',
+      authScopes: profile,
+    }),
+    createdAt: t.expose('createdAt', {
+      type: 'DateTime',
+      description: 'When the account was created.',
+      authScopes: profile,
+    }),
     apiTokens: t.prismaConnection(
       {
         type: ApiToken,
         cursor: 'id',
         description: 'The tokens for this API, newest first.',
+        // The scope of the type would leave cursors and the total open to all.
+        authScopes: { scope: 'tokens:write' },
         resolve: (query, { id: userId }, _args, { runtime }) =>
           runtime.db.apiToken.findMany(newestFirst(query, { userId })),
         totalCount: ({ id: userId }, _args, { runtime }) => runtime.db.apiToken.count({ where: { userId } }),

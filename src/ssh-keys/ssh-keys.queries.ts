@@ -10,6 +10,8 @@ builder.prismaObjectFields('User', (t) => ({
       type: SshKey,
       cursor: 'id',
       description: 'The SSH keys, newest first.',
+      // The scope of the type would leave cursors and the total open to all.
+      authScopes: { scope: 'ssh_keys:read' },
       args: {
         state: t.arg({
           type: SshKeyStateEnum,
@@ -28,6 +30,7 @@ builder.prismaObjectFields('User', (t) => ({
     type: SshKey,
     nullable: true,
     description: 'The SSH key with a fingerprint. Null when the account has none such.',
+    authScopes: { scope: 'ssh_keys:read' },
     args: {
       fingerprint: t.arg.string({
         required: true,
