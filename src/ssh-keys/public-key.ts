@@ -27,7 +27,7 @@ export class InvalidPublicKey extends Error {}
 
 /** A key of 16384 bits takes 2,800 characters. */
 export const MAX_KEY_LINE = 8_192;
-export const MAX_COMMENT = 255;
+const MAX_COMMENT = 255;
 /** OpenSSL, and so sshd, verifies nothing with a larger key. */
 const MAX_RSA_BITS = 16_384;
 const MAX_RSA_EXPONENT_BITS = 64;
@@ -50,7 +50,7 @@ const KEY_TYPES = {
     readSecurityKey(wire, (inner) => readEcdsa(inner, 'nistp256')),
 } as const satisfies Record<string, ReadKey>;
 
-export type KeyType = keyof typeof KEY_TYPES;
+type KeyType = keyof typeof KEY_TYPES;
 
 const ACCEPTED =
   'Send one line as it stands in a .pub file: ssh-ed25519, ecdsa-sha2-nistp256, -nistp384 or -nistp521, ssh-rsa, sk-ssh-ed25519@openssh.com or sk-ecdsa-sha2-nistp256@openssh.com, then the key in base64, then a comment if you like.';
