@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { Database } from './db/client.ts';
+import type { Notifications } from './notifications.ts';
 import type { Keyring } from './secrets/keyring.ts';
 
 /** What services need of the running process. Tests make one of their own. */
@@ -8,6 +9,7 @@ export interface Runtime {
   config: Config;
   db: Database;
   keyring: Keyring;
+  notifications: Notifications;
   log: Logger;
   clock: () => Date;
   /** For outgoing calls; tests reach their upstreams through it. */

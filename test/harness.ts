@@ -10,6 +10,7 @@ import { createApp } from '../src/app.ts';
 import type { Scope } from '../src/auth/scopes.ts';
 import { type Config, parseConfig } from '../src/config.ts';
 import { type OpenDatabase, openDatabase } from '../src/db/open.ts';
+import { openNotifications } from '../src/notifications.ts';
 import { type Runtime, trackBackground } from '../src/runtime.ts';
 import { createKeyring } from '../src/secrets/keyring.ts';
 import { onServer } from './harness-server.ts';
@@ -91,11 +92,13 @@ export async function startGateway({ env = {}, fetch = globalThis.fetch }: Gatew
   });
   const log = pino({ level: 'debug' }, { write: (line: string) => logLines.push(line) });
   const { background, settled } = trackBackground(log);
+  const notifications = openNotifications(database, log);
   let offset = 0;
   const runtime: Runtime = {
     config,
     db: database.db,
     keyring: createKeyring(config.encryptionKeys ?? []),
+    notifications,
     log,
     clock: () => new Date(Date.now() + offset),
     fetch,
@@ -138,6 +141,7 @@ export async function startGateway({ env = {}, fetch = globalThis.fetch }: Gatew
     gateway,
     close: async () => {
       await settled();
+      await notifications.close();
       await database.close();
       await remove();
     },

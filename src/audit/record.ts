@@ -20,6 +20,8 @@ export type AuditAction =
   | 'external_auth.refresh'
   | 'external_auth.refresh_failed'
   | 'external_auth.unlink'
+  | 'external_auth.revoke'
+  | 'external_auth.revoke_failed'
   | 'external_auth.token_handed_out';
 
 export interface AuditEntry {

@@ -6,6 +6,7 @@ import { createApp } from '../app.ts';
 import { type Config, parseConfig } from '../config.ts';
 import { applyMigrations } from '../db/migrate.ts';
 import { openDatabase } from '../db/open.ts';
+import { openNotifications } from '../notifications.ts';
 import { type Runtime, trackBackground } from '../runtime.ts';
 import { openKeyring } from '../secrets/open-keyring.ts';
 
@@ -38,10 +39,12 @@ export async function startServer(config: Config): Promise<RunningServer> {
   try {
     await applyMigrations(database.connection);
     const { background, settled } = trackBackground(log);
+    const notifications = openNotifications(database, log);
     const runtime: Runtime = {
       config,
       db: database.db,
       keyring: openKeyring(config),
+      notifications,
       log,
       clock: () => new Date(),
       fetch: globalThis.fetch,
@@ -56,6 +59,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       close: async () => {
         await new Promise((closed) => server.close(closed));
         await settled();
+        await notifications.close();
         await database.close();
       },
     };

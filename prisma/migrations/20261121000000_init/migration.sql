@@ -39,6 +39,8 @@ CREATE TABLE "external_auth_links" (
     "token_extra" TEXT,
     "expires_at" TIMESTAMPTZ(6),
     "refresh_failure_reason" TEXT,
+    "refresh_lease_id" UUID,
+    "refresh_lease_until" TIMESTAMPTZ(6),
     "created_at" TIMESTAMPTZ(6) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "updated_at" TIMESTAMPTZ(6) NOT NULL,
 
@@ -46,12 +48,28 @@ CREATE TABLE "external_auth_links" (
 );
 
 -- CreateTable
+CREATE TABLE "external_auth_revocations" (
+    "id" UUID NOT NULL,
+    "user_id" UUID NOT NULL,
+    "provider_id" TEXT NOT NULL,
+    "access_token" TEXT NOT NULL,
+    "refresh_token" TEXT,
+    "attempts" INTEGER NOT NULL DEFAULT 0,
+    "next_attempt_at" TIMESTAMPTZ(6) NOT NULL,
+    "expires_at" TIMESTAMPTZ(6) NOT NULL,
+    "created_at" TIMESTAMPTZ(6) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+
+    CONSTRAINT "external_auth_revocations_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
 CREATE TABLE "external_auth_flows" (
     "id" UUID NOT NULL,
     "user_id" UUID NOT NULL,
     "provider_id" TEXT NOT NULL,
-    "state_hash" BYTEA NOT NULL,
-    "browser_hash" BYTEA NOT NULL,
+    "ticket_hash" BYTEA,
+    "state_hash" BYTEA,
+    "browser_hash" BYTEA,
     "code_verifier" TEXT,
     "redirect_to" TEXT NOT NULL,
     "used_at" TIMESTAMPTZ(6),
@@ -159,6 +177,12 @@ CREATE INDEX "external_auth_links_user_id_updated_at_id_idx" ON "external_auth_l
 CREATE UNIQUE INDEX "external_auth_links_user_id_provider_id_key" ON "external_auth_links"("user_id", "provider_id");
 
 -- CreateIndex
+CREATE INDEX "external_auth_revocations_next_attempt_at_idx" ON "external_auth_revocations"("next_attempt_at");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "external_auth_flows_ticket_hash_key" ON "external_auth_flows"("ticket_hash");
+
+-- CreateIndex
 CREATE UNIQUE INDEX "external_auth_flows_state_hash_key" ON "external_auth_flows"("state_hash");
 
 -- CreateIndex
@@ -202,6 +226,9 @@ ALTER TABLE "api_tokens" ADD CONSTRAINT "api_tokens_user_id_fkey" FOREIGN KEY ("
 
 -- AddForeignKey
 ALTER TABLE "external_auth_links" ADD CONSTRAINT "external_auth_links_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "users"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "external_auth_revocations" ADD CONSTRAINT "external_auth_revocations_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "users"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
 ALTER TABLE "external_auth_flows" ADD CONSTRAINT "external_auth_flows_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "users"("id") ON DELETE CASCADE ON UPDATE CASCADE;
