@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { Database } from './db/client.ts';
+import type { Providers } from './external-auth/provider-registry.ts';
 import type { Notifications } from './notifications.ts';
 import type { Keyring } from './secrets/keyring.ts';
 
@@ -10,6 +11,7 @@ export interface Runtime {
   db: Database;
   keyring: Keyring;
   notifications: Notifications;
+  providers: Providers;
   log: Logger;
   clock: () => Date;
   /** For outgoing calls; tests reach their upstreams through it. */

@@ -10,6 +10,7 @@ import { createApp } from '../src/app.ts';
 import type { Scope } from '../src/auth/scopes.ts';
 import { type Config, parseConfig } from '../src/config.ts';
 import { type OpenDatabase, openDatabase } from '../src/db/open.ts';
+import { createProviders } from '../src/external-auth/provider-registry.ts';
 import { openNotifications } from '../src/notifications.ts';
 import { type Runtime, trackBackground } from '../src/runtime.ts';
 import { createKeyring } from '../src/secrets/keyring.ts';
@@ -94,13 +95,15 @@ export async function startGateway({ env = {}, fetch = globalThis.fetch }: Gatew
   const { background, settled } = trackBackground(log);
   const notifications = openNotifications(database, log);
   let offset = 0;
+  const clock = () => new Date(Date.now() + offset);
   const runtime: Runtime = {
     config,
     db: database.db,
     keyring: createKeyring(config.encryptionKeys ?? []),
     notifications,
+    providers: createProviders(config, { fetch, clock }),
     log,
-    clock: () => new Date(Date.now() + offset),
+    clock,
     fetch,
     background,
   };

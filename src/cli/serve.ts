@@ -6,6 +6,7 @@ import { createApp } from '../app.ts';
 import { type Config, parseConfig } from '../config.ts';
 import { applyMigrations } from '../db/migrate.ts';
 import { openDatabase } from '../db/open.ts';
+import { createProviders } from '../external-auth/provider-registry.ts';
 import { openNotifications } from '../notifications.ts';
 import { type Runtime, trackBackground } from '../runtime.ts';
 import { openKeyring } from '../secrets/open-keyring.ts';
@@ -40,14 +41,17 @@ export async function startServer(config: Config): Promise<RunningServer> {
     await applyMigrations(database.connection);
     const { background, settled } = trackBackground(log);
     const notifications = openNotifications(database, log);
+    const { fetch } = globalThis;
+    const clock = () => new Date();
     const runtime: Runtime = {
       config,
       db: database.db,
       keyring: openKeyring(config),
       notifications,
+      providers: createProviders(config, { fetch, clock }),
       log,
-      clock: () => new Date(),
-      fetch: globalThis.fetch,
+      clock,
+      fetch,
       background,
     };
     const firstToken = await bootstrap(runtime);

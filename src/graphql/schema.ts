@@ -3,6 +3,8 @@ import './scalars.ts';
 import './errors.ts';
 import '../accounts/user.type.ts';
 import '../accounts/accounts.mutations.ts';
+import '../external-auth/external-auth-errors.type.ts';
+import '../external-auth/external-auth.queries.ts';
 import '../ssh-keys/ssh-keys.queries.ts';
 import '../ssh-keys/ssh-keys.mutations.ts';
 import { builder } from './builder.ts';

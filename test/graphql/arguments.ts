@@ -19,15 +19,24 @@ const idOf = (typename: string): Meaning => ({
   absent: globalId(typename),
 });
 
+/** A provider that its owner alone has linked an account with. */
+const linkedProvider: Meaning = {
+  of: (owner) => textOf(owner, 'ExternalAuthLink', 'providerId'),
+  absent: 'nobody-has-linked-this',
+};
+
 /**
  * The meaning of each argument and input field of the types ID, UUID and String. The tests of isolation and of bad
  * input walk the schema, and fail on an argument that is not here.
  */
 export const MEANINGS: Record<string, Meaning> = {
+  // Everybody's.
+  'Query.externalAuthProvider(id:)': 'text',
   'Query.node(id:)': 'node',
   'Query.nodes(ids:)': 'node',
   'User.apiTokens(after:)': 'cursor',
   'User.apiTokens(before:)': 'cursor',
+  'User.externalAuthLink(providerId:)': linkedProvider,
   'User.sshKey(fingerprint:)': {
     of: (owner) => textOf(owner, 'SshKey', 'fingerprint'),
     absent: `SHA256:${'A'.repeat(43)}`,

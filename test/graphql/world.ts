@@ -1,4 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { createApiToken, systemActor } from '../../src/accounts/accounts.service.ts';
+import { saveLink } from '../../src/external-auth/link-store.ts';
+import { parseProviders } from '../../src/external-auth/provider-settings.ts';
+import { createProvider } from '../../src/external-auth/providers/create-provider.ts';
 import { isPaged } from '../../src/graphql/paging.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { addSshKey } from '../../src/ssh-keys/ssh-keys.service.ts';
@@ -22,6 +26,30 @@ const MAKERS: Record<string, (gateway: TestGateway, user: TestUser, count: numbe
     // The user has one already: the one that the test's requests carry.
     for (let n = 1; n < count; n += 1) {
       await createApiToken(runtime, systemActor(id), null, { name: `token ${n}`, scopes: ['user:read'] });
+    }
+  },
+  async ExternalAuthLink({ runtime }, { id }, count) {
+    // An account has one link with each provider, so there are as many providers, and nobody shares one. None of
+    // them is configured: their links tell what they do then, without a call.
+    for (let n = 1; n <= count; n += 1) {
+      const { providers } = parseProviders(
+        {
+          EXTERNAL_AUTH_0_ID: randomUUID().replaceAll('-', ''),
+          EXTERNAL_AUTH_0_TYPE: 'github',
+          EXTERNAL_AUTH_0_CLIENT_ID: 'x',
+        },
+        null,
+      );
+      for (const settings of providers) {
+        const provider = createProvider(settings, runtime);
+        const tokens = {
+          accessToken: `access ${n}`,
+          refreshToken: `refresh ${n}`,
+          expiresAt: null,
+          extra: {},
+        };
+        await saveLink(runtime, systemActor(id), provider, tokens);
+      }
     }
   },
   async SshKey({ runtime }, { id }, count) {

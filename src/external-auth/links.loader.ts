@@ -1,0 +1,96 @@
+import { createContextCache } from '@pothos/core';
+import DataLoader from 'dataloader';
+import { type GraphQLResolveInfo, Kind, type OperationDefinitionNode, visit } from 'graphql';
+import type { ExternalAuthLink } from '../generated/prisma/client.ts';
+import { actorOf, type Context, requireViewer } from '../graphql/context.ts';
+import { checkLink, type LinkState } from './link-state.ts';
+import { isProviderId } from './provider-registry.ts';
+import type { ExternalAccount, Installation } from './providers/provider.ts';
+
+// All of it is request-scoped: what one request learnt is never shown to another.
+
+/** The viewer's links by their provider. Not cached: a mutation may stand between two reads of one operation. */
+const linksByProvider = createContextCache((context: Context) => {
+  const { userId } = requireViewer(context);
+  return new DataLoader(
+    async (providerIds: readonly string[]) => {
+      const links = await context.runtime.db.externalAuthLink.findMany({
+        where: { userId, providerId: { in: [...providerIds] } },
+      });
+      const byProvider = new Map(links.map((link) => [link.providerId, link]));
+      return providerIds.map((id) => byProvider.get(id) ?? null);
+    },
+    { cache: false },
+  );
+});
+
+export function viewerLink(context: Context, providerId: string): Promise<ExternalAuthLink | null> | null {
+  return isProviderId(providerId) ? linksByProvider(context).load(providerId) : null;
+}
+
+/**
+ * What each link's provider says of it, asked once in a request and of all links at once. A provider's answer is
+ * not waited for before another's is used: hence promises in the place of results.
+ */
+const states = createContextCache((_context: Context) => new Map<string, Promise<LinkState>>());
+
+export function linkState(context: Context, link: ExternalAuthLink): Promise<LinkState> {
+  // A token that was replaced in the middle of an operation is asked for anew.
+  const key = `${link.id} ${link.accessToken}`;
+  const known = states(context).get(key);
+  if (known) return known;
+  const state = checkLink(context.runtime, actorOf(context), link);
+  states(context).set(key, state);
+  return state;
+}
+
+/** The link as it is after its provider was asked, when the operation asks providers at all; or else as it is. */
+export async function currentLink(
+  context: Context,
+  link: ExternalAuthLink,
+  { operation, fragments }: GraphQLResolveInfo,
+): Promise<ExternalAuthLink> {
+  return asksProviders(operation, Object.values(fragments)) ? (await linkState(context, link)).link : link;
+}
+
+/** @throws ProviderFailure */
+export async function linkAccount(context: Context, link: ExternalAuthLink): Promise<ExternalAccount | null> {
+  const { authenticated, provider, accessToken } = await linkState(context, link);
+  return authenticated && provider && accessToken !== null ? provider.account(accessToken) : null;
+}
+
+export async function linkInstallations(context: Context, link: ExternalAuthLink): Promise<Installation[]> {
+  const { authenticated, provider, accessToken } = await linkState(context, link);
+  if (!authenticated || !provider || accessToken === null) return [];
+  try {
+    return await provider.installations(accessToken);
+  } catch (error) {
+    // A list is never null, so there is no place to say it but the log.
+    const { log } = context.runtime;
+    log.warn({ err: error, requestId: context.requestId }, 'cannot list installations');
+    return [];
+  }
+}
+
+const ASKING_FIELDS = new Set(['authenticated', 'validation', 'validateError', 'account', 'installations']);
+const asking = new WeakMap<OperationDefinitionNode, boolean>();
+
+/** By the names of the fields alone: no other type has such ones, and asking once too often does no harm. */
+function asksProviders(
+  operation: OperationDefinitionNode,
+  fragments: GraphQLResolveInfo['fragments'][string][],
+): boolean {
+  const known = asking.get(operation);
+  if (known !== undefined) return known;
+  let found = false;
+  visit(
+    { kind: Kind.DOCUMENT, definitions: [operation, ...fragments] },
+    {
+      Field({ name }) {
+        if (ASKING_FIELDS.has(name.value)) found = true;
+      },
+    },
+  );
+  asking.set(operation, found);
+  return found;
+}

@@ -1,0 +1,38 @@
+import type { Config } from '../config.ts';
+import { createProvider } from './providers/create-provider.ts';
+import type { Provider, ProviderTools } from './providers/provider.ts';
+
+/** The providers of the configuration. */
+export interface Providers {
+  /** In the order of the configuration. */
+  all: readonly Provider[];
+  /** Null when no provider has the id: none ever had, or it left the configuration. */
+  find: (id: string) => Provider | null;
+}
+
+/**
+ * Makes each provider's client, once in a process: it keeps what it discovered, and counts the calls that are under
+ * way.
+ */
+export function createProviders(
+  { externalAuth, http }: Config,
+  tools: Pick<ProviderTools, 'fetch' | 'clock'>,
+): Providers {
+  const byId = new Map(
+    externalAuth.providers.map((settings) => [
+      settings.id,
+      createProvider(settings, { ...tools, redirectUri: callbackUrl(http.publicUrl, settings.id) }),
+    ]),
+  );
+  return { all: [...byId.values()], find: (id) => byId.get(id) ?? null };
+}
+
+/** Where a provider sends browsers back to: registered there, exactly. */
+export function callbackUrl(publicUrl: string, providerId: string): string {
+  return `${publicUrl}/external-auth/${providerId}/callback`;
+}
+
+/** Whether a text could be a provider's id at all. What is none need not, and could not, be looked up. */
+export function isProviderId(text: string): boolean {
+  return /^[a-zA-Z0-9-]{1,32}$/.test(text);
+}
