@@ -66,6 +66,7 @@ CREATE TABLE "external_auth_revocations" (
 CREATE TABLE "external_auth_flows" (
     "id" UUID NOT NULL,
     "user_id" UUID NOT NULL,
+    "token_id" UUID NOT NULL,
     "provider_id" TEXT NOT NULL,
     "ticket_hash" BYTEA,
     "state_hash" BYTEA,
@@ -189,6 +190,9 @@ CREATE UNIQUE INDEX "external_auth_flows_state_hash_key" ON "external_auth_flows
 CREATE INDEX "external_auth_flows_user_id_idx" ON "external_auth_flows"("user_id");
 
 -- CreateIndex
+CREATE INDEX "external_auth_flows_token_id_idx" ON "external_auth_flows"("token_id");
+
+-- CreateIndex
 CREATE INDEX "external_auth_flows_expires_at_idx" ON "external_auth_flows"("expires_at");
 
 -- CreateIndex
@@ -232,6 +236,9 @@ ALTER TABLE "external_auth_revocations" ADD CONSTRAINT "external_auth_revocation
 
 -- AddForeignKey
 ALTER TABLE "external_auth_flows" ADD CONSTRAINT "external_auth_flows_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "users"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "external_auth_flows" ADD CONSTRAINT "external_auth_flows_token_id_fkey" FOREIGN KEY ("token_id") REFERENCES "api_tokens"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
 ALTER TABLE "device_authorizations" ADD CONSTRAINT "device_authorizations_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "users"("id") ON DELETE CASCADE ON UPDATE CASCADE;
