@@ -38,7 +38,9 @@ export class InvalidInput extends DomainError {
   readonly issues: InputIssue[];
 
   constructor(issues: [InputIssue, ...InputIssue[]]) {
-    super('INVALID_INPUT', 422, issues.map(({ message }) => message).join(' '), { path: issues[0].path });
+    // The items of a list may all break the same rule.
+    const messages = new Set(issues.map(({ message }) => message));
+    super('INVALID_INPUT', 422, [...messages].join(' '), { path: issues[0].path });
     this.issues = issues;
   }
 }

@@ -28,7 +28,7 @@ export function parseInput<S extends z.ZodType>(
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 /** PostgreSQL refuses NUL, and a lone surrogate is not valid UTF-8. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what the pattern looks for
-const CONTROL_BUT_NEWLINES = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
+const CONTROL_BUT_NEWLINES = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028\u2029]/;
 
 /** Whether a text is one line without control characters, and can be written as UTF-8. */
 export function isPlainLine(text: string): boolean {

@@ -5,6 +5,8 @@ import '../accounts/user.type.ts';
 import '../accounts/accounts.mutations.ts';
 import '../external-auth/external-auth-errors.type.ts';
 import '../external-auth/external-auth.queries.ts';
+import '../oauth-apps/oauth-apps.queries.ts';
+import '../oauth-apps/oauth-apps.mutations.ts';
 import '../ssh-keys/ssh-keys.queries.ts';
 import '../ssh-keys/ssh-keys.mutations.ts';
 import { builder } from './builder.ts';

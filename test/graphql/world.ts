@@ -5,6 +5,7 @@ import { parseProviders } from '../../src/external-auth/provider-settings.ts';
 import { createProvider } from '../../src/external-auth/providers/create-provider.ts';
 import { isPaged } from '../../src/graphql/paging.ts';
 import { schema } from '../../src/graphql/schema.ts';
+import { createOAuthApp, rotateOAuthAppSecret } from '../../src/oauth-apps/oauth-apps.service.ts';
 import { addSshKey } from '../../src/ssh-keys/ssh-keys.service.ts';
 import type { TestGateway, TestUser } from '../harness.ts';
 import { newPublicKey } from '../new-public-key.ts';
@@ -52,6 +53,19 @@ const MAKERS: Record<string, (gateway: TestGateway, user: TestUser, count: numbe
       }
     }
   },
+  async OAuthApp({ runtime }, { id }, count) {
+    for (let n = 1; n <= count; n += 1) {
+      const { oauthApp } = await createOAuthApp(runtime, systemActor(id), {
+        name: `app ${n}`,
+        homepageUrl: 'https://example.com',
+        redirectUris: ['https://example.com/callback', 'com.example.app:/callback'],
+        standalone: true,
+      });
+      await rotateOAuthAppSecret(runtime, systemActor(id), oauthApp.id);
+    }
+  },
+  // Each app has two.
+  OAuthAppSecret: async () => {},
   async SshKey({ runtime }, { id }, count) {
     for (let n = 1; n <= count; n += 1) {
       await addSshKey(runtime, systemActor(id), { publicKey: newPublicKey(), title: `key ${n}` });

@@ -1,0 +1,36 @@
+import type { OAuthAppSecret as OAuthAppSecretRow } from '../generated/prisma/client.ts';
+import { builder } from '../graphql/builder.ts';
+import { type Context, requireViewer } from '../graphql/context.ts';
+import { isLive } from './oauth-apps.service.ts';
+
+export const OAuthAppSecret = builder.loadableNode('OAuthAppSecret', {
+  description: 'What is kept of a client secret. An app has one, and two after a rotation.',
+  id: { resolve: ({ id }: OAuthAppSecretRow) => id },
+  authScopes: { scope: 'oauth_apps:read' },
+  load: readSecrets,
+  fields: (t) => ({
+    prefix: t.exposeString('prefix', { description: 'The first characters, to tell it from the other one.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
+    lastUsedAt: t.expose('lastUsedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the app last proved itself with it; null when never.',
+    }),
+    expiresAt: t.expose('expiresAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it stops working, because a newer one took its place; null for the current one.',
+    }),
+  }),
+});
+
+/** An owner is not in the row, so Prisma would not batch reads of single ones. */
+async function readSecrets(ids: string[], context: Context): Promise<(OAuthAppSecretRow | null)[]> {
+  const { db, clock } = context.runtime;
+  const { userId } = requireViewer(context);
+  const secrets = await db.oAuthAppSecret.findMany({
+    where: { id: { in: ids }, app: { userId }, ...isLive(clock()) },
+  });
+  const byId = new Map(secrets.map((secret) => [secret.id, secret]));
+  return ids.map((id) => byId.get(id) ?? null);
+}

@@ -1,0 +1,62 @@
+import { builder } from '../graphql/builder.ts';
+import { requireViewer } from '../graphql/context.ts';
+import { OAuthAppSecret } from './oauth-app-secret.type.ts';
+import { readClientSecret } from './oauth-apps.service.ts';
+
+/**
+ * One selection for every field that needs secrets, or each would be a statement of its own. A rotation leaves at
+ * most two rows, the current one first.
+ */
+const withSecrets = {
+  secrets: { orderBy: { expiresAt: { sort: 'desc', nulls: 'first' } } },
+} as const;
+
+export const OAuthApp = builder.prismaNode('OAuthApp', {
+  description: 'An OAuth client that a user registered.',
+  id: { field: 'id' },
+  nullable: true,
+  findUnique: (id, context) => ({ id, userId: requireViewer(context).userId }),
+  authScopes: { scope: 'oauth_apps:read' },
+  fields: (t) => ({
+    uuid: t.expose('id', {
+      type: 'UUID',
+      description: 'The id without its type, as the REST APIs show it.',
+    }),
+    name: t.exposeString('name', { description: 'What its owner calls it, and what users are shown.' }),
+    description: t.exposeString('description', { description: 'What it is for; may be empty.' }),
+    clientId: t.expose('clientId', {
+      type: 'UUID',
+      description: 'How the app names itself. Public, and the same for ever.',
+    }),
+    clientSecret: t.string({
+      nullable: true,
+      description:
+        'The current secret. Null when the administrator has turned such reads off: then only the mutation that makes a secret shows it.',
+      select: withSecrets,
+      resolve: ({ secrets: [current] }, _args, { runtime }) =>
+        current ? readClientSecret(runtime, current) : null,
+    }),
+    homepageUrl: t.exposeString('homepageUrl', { description: 'Where users learn about the app.' }),
+    redirectUris: t.exposeStringList('redirectUris', {
+      description: 'Where users may be sent with the answer, compared character by character.',
+    }),
+    standalone: t.exposeBoolean('standalone', {
+      description:
+        'Whether it has no server part that could keep a secret: a public client, such as an app on a phone or in a browser.',
+    }),
+    secrets: t.field({
+      type: [OAuthAppSecret],
+      description: 'What is kept of the secrets that work right now, the current one first: one or two.',
+      select: withSecrets,
+      resolve: ({ secrets }, _args, { runtime }) => {
+        const now = runtime.clock();
+        return secrets.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
+      },
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was registered.' }),
+    updatedAt: t.expose('updatedAt', {
+      type: 'DateTime',
+      description: 'When its owner last changed it. Rotating a secret does not count.',
+    }),
+  }),
+});

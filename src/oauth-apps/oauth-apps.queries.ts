@@ -1,0 +1,40 @@
+import { builder } from '../graphql/builder.ts';
+import { newestFirst } from '../graphql/paging.ts';
+import { OAuthApp } from './oauth-app.type.ts';
+
+builder.prismaObjectFields('User', (t) => ({
+  oauthApps: t.prismaConnection(
+    {
+      type: OAuthApp,
+      cursor: 'id',
+      description: 'The OAuth apps, newest first.',
+      // The scope of the type would leave cursors and the total open to all.
+      authScopes: { scope: 'oauth_apps:read' },
+      args: {
+        offset: t.arg.int({
+          description:
+            'How many to skip from the start, for clients that count pages; together with `first` only. `hasPreviousPage` does not look at it. Cursors are quicker, and skip nothing when an app goes meanwhile.',
+        }),
+      },
+      resolve: (query, { id: userId }, { offset }, { runtime }) =>
+        runtime.db.oAuthApp.findMany({
+          ...newestFirst(query, { userId }),
+          ...(offset != null && { skip: offset }),
+        }),
+      totalCount: ({ id: userId }, _args, { runtime }) => runtime.db.oAuthApp.count({ where: { userId } }),
+    },
+    { name: 'UserOAuthAppsConnection', description: 'A page of OAuth apps.' },
+    { name: 'UserOAuthAppsConnectionEdge', description: 'An OAuth app and its place in the list.' },
+  ),
+  oauthApp: t.prismaField({
+    type: OAuthApp,
+    nullable: true,
+    description: 'The OAuth app with an id. Null when the account has none such.',
+    authScopes: { scope: 'oauth_apps:read' },
+    args: {
+      id: t.arg({ type: 'UUID', required: true, description: 'The `uuid` of an app.' }),
+    },
+    resolve: (query, { id: userId }, { id }, { runtime }) =>
+      runtime.db.oAuthApp.findUnique({ ...query, where: { id, userId } }),
+  }),
+}));
