@@ -1,10 +1,18 @@
-import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
-import { authenticate, readCredential } from './auth/authenticate.ts';
 import { createExecute } from './graphql/execute.ts';
 import { createGraphiqlRoutes } from './graphql/graphiql.ts';
 import { createGraphQLServer } from './graphql/yoga.ts';
 import type { AppEnv } from './http/app-env.ts';
+import { limitBody } from './http/body-limit.ts';
+import { cors } from './http/cors.ts';
+import { createHealthRoutes } from './http/health-routes.ts';
+import { identify } from './http/identify.ts';
+import { answerError, answerNotFound } from './http/problem.ts';
+import { requestId } from './http/request-id.ts';
+import { requestLog } from './http/request-log.ts';
+import { securityHeaders } from './http/security-headers.ts';
+import { createSessionRoutes } from './http/session-routes.ts';
+import { createStartPage } from './http/start-page.ts';
 import { createOpenApiRoutes } from './rest/openapi.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -12,34 +20,33 @@ export interface App {
   fetch: (request: Request) => Response | Promise<Response>;
 }
 
-const REQUEST_ID = /^[\w.:-]{8,128}$/;
-
-/** The whole HTTP side, without a socket: what tests and the server share. */
-export function createApp(runtime: Runtime): App {
+/**
+ * The whole HTTP side, without a socket: what tests and the server share.
+ *
+ * @param stopping aborted when a shutdown begins
+ */
+export function createApp(runtime: Runtime, stopping = new AbortController().signal): App {
+  const { config, log } = runtime;
   const yoga = createGraphQLServer(runtime);
   const _execute = createExecute(runtime, yoga);
   const app = new Hono<AppEnv>();
 
-  app.use(async (c, next) => {
-    const given = c.req.header('x-request-id');
-    c.set('requestId', given && REQUEST_ID.test(given) ? given : randomUUID());
-    const credential = readCredential(c.req.raw.headers);
-    c.set('hasCredential', credential !== null);
-    c.set('viewer', credential && (await authenticate(runtime, credential.token)));
-    await next();
-    c.header('x-request-id', c.get('requestId'));
-  });
+  app.use(requestId(), requestLog(log), cors(config), securityHeaders(config));
+  app.use(limitBody(config.limits.bodyBytes));
+  app.onError((error, c) => answerError(runtime, error, c));
+  app.notFound((c) => answerNotFound(runtime, c));
 
-  app.get('/healthz', (c) => c.text('ok'));
-  app.get('/readyz', async (c) => {
-    await runtime.db.$queryRaw`SELECT 1`;
-    return c.text('ok');
-  });
-  if (runtime.config.graphql.graphiql) app.route('/', createGraphiqlRoutes());
+  // The same for everybody: served without asking who it is, and so also while the database is away.
+  app.route('/', createHealthRoutes(runtime, stopping));
+  app.route('/', createOpenApiRoutes(runtime));
+  if (config.graphql.graphiql) app.route('/', createGraphiqlRoutes());
+
+  app.use(identify(runtime));
   app.all('/graphql', (c) =>
     yoga.fetch(c.req.raw, { viewer: c.get('viewer'), requestId: c.get('requestId') }),
   );
-  app.route('/', createOpenApiRoutes(runtime));
+  app.route('/', createSessionRoutes(runtime));
+  app.route('/', createStartPage(config));
 
   return { fetch: (request) => app.fetch(request) };
 }

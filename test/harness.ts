@@ -3,7 +3,6 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
-import { pino } from 'pino';
 import { afterAll, beforeAll, inject } from 'vitest';
 import { createApiToken, createUser, systemActor } from '../src/accounts/accounts.service.ts';
 import { createApp } from '../src/app.ts';
@@ -11,6 +10,7 @@ import type { Scope } from '../src/auth/scopes.ts';
 import { type Config, parseConfig } from '../src/config.ts';
 import { type OpenDatabase, openDatabase } from '../src/db/open.ts';
 import { createProviders } from '../src/external-auth/provider-registry.ts';
+import { createLog } from '../src/log.ts';
 import { openNotifications } from '../src/notifications.ts';
 import { type Runtime, trackBackground } from '../src/runtime.ts';
 import { createKeyring } from '../src/secrets/keyring.ts';
@@ -91,7 +91,7 @@ export async function startGateway({ env = {}, fetch = globalThis.fetch }: Gatew
     durable: false,
     onQuery: (sql) => statements.push(sql),
   });
-  const log = pino({ level: 'debug' }, { write: (line: string) => logLines.push(line) });
+  const log = createLog({ level: 'debug' }, { write: (line: string) => logLines.push(line) });
   const { background, settled } = trackBackground(log);
   const notifications = openNotifications(database, log);
   let offset = 0;

@@ -12,23 +12,35 @@ export class UnreadableBody extends DomainError {
 }
 
 /**
- * Reads a request's body as JSON.
+ * Reads a request's body.
  *
  * @param maxBytes the reading stops there: a length that the client claims is not believed
- * @returns undefined when the body is empty
- * @throws UnreadableBody when it is too large, of another content type, not UTF-8, or not JSON
+ * @throws UnreadableBody when it is too large
  */
-export async function readJsonBody(request: Request, maxBytes: number): Promise<unknown> {
+export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of request.body ?? []) {
     length += chunk.length;
-    if (length > maxBytes) {
-      throw new UnreadableBody('BODY_TOO_LARGE', 413, `The body is too large: at most ${maxBytes} bytes.`);
-    }
+    if (length > maxBytes) throw tooLarge(maxBytes);
     chunks.push(chunk);
   }
-  if (length === 0) return undefined;
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+export function tooLarge(maxBytes: number): UnreadableBody {
+  return new UnreadableBody('BODY_TOO_LARGE', 413, `The body is too large: at most ${maxBytes} bytes.`);
+}
+
+/**
+ * Reads a request's body as JSON.
+ *
+ * @returns undefined when the body is empty
+ * @throws UnreadableBody when it is too large, of another content type, not UTF-8, or not JSON
+ */
+export async function readJsonBody(request: Request, maxBytes: number): Promise<unknown> {
+  const bytes = await readBytes(request, maxBytes);
+  if (bytes.length === 0) return undefined;
 
   // A form of another site can post text/plain or a form without a preflight, but not application/json. A client
   // that names no type at all is no form.
@@ -41,7 +53,7 @@ export async function readJsonBody(request: Request, maxBytes: number): Promise<
     );
   }
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     return JSON.parse(text) as unknown;
   } catch {
     // Without the cause: the parser's message quotes the body, which may hold a secret.

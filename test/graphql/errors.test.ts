@@ -64,7 +64,7 @@ describe('an error that nobody declared', () => {
     await ask(broken, query);
     const line = gateway.logLines.slice(before).find((text) => text.includes('operation failed'));
     expect(JSON.parse(line ?? '{}')).toMatchObject({
-      level: 50,
+      level: 'error',
       requestId: 'request-1234',
       path: ['createApiToken'],
       err: { message: SECRET, stack: expect.stringContaining('errors.test.ts') },
