@@ -3,6 +3,7 @@ import './scalars.ts';
 import './errors.ts';
 import '../accounts/user.type.ts';
 import '../accounts/accounts.mutations.ts';
+import '../external-auth/device.mutations.ts';
 import '../external-auth/external-auth-errors.type.ts';
 import '../external-auth/external-auth.queries.ts';
 import '../oauth-apps/oauth-apps.queries.ts';
