@@ -1,7 +1,6 @@
 import { Hono } from 'hono';
-import { createExecute } from './graphql/execute.ts';
 import { createGraphiqlRoutes } from './graphql/graphiql.ts';
-import { createGraphQLServer } from './graphql/yoga.ts';
+import { createGraphQLServer } from './graphql/server.ts';
 import type { AppEnv } from './http/app-env.ts';
 import { limitBody } from './http/body-limit.ts';
 import { cors } from './http/cors.ts';
@@ -27,8 +26,7 @@ export interface App {
  */
 export function createApp(runtime: Runtime, stopping = new AbortController().signal): App {
   const { config, log } = runtime;
-  const yoga = createGraphQLServer(runtime);
-  const _execute = createExecute(runtime, yoga);
+  const graphql = createGraphQLServer(runtime);
   const app = new Hono<AppEnv>();
 
   app.use(requestId(), requestLog(log), cors(config), securityHeaders(config));
@@ -43,7 +41,7 @@ export function createApp(runtime: Runtime, stopping = new AbortController().sig
 
   app.use(identify(runtime));
   app.all('/graphql', (c) =>
-    yoga.fetch(c.req.raw, { viewer: c.get('viewer'), requestId: c.get('requestId') }),
+    graphql.fetch(c.req.raw, { viewer: c.get('viewer'), requestId: c.get('requestId') }),
   );
   app.route('/', createSessionRoutes(runtime));
   app.route('/', createStartPage(config));

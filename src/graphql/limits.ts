@@ -44,17 +44,36 @@ export function withLimits(limits: Config['limits']): Plugin<object, object, Con
 
     onExecute({ args, executeFn, setExecuteFn, setResultAndStopExecution }) {
       setExecuteFn((given) => executeWithin(limits.executionMs, executeFn, given));
-      const operation = findOperation(args.document, args.operationName);
-      const variables = operation && coerceVariables(schema, operation, args.variableValues ?? {});
-      // The executor has the words for it.
-      if (!variables) return;
-      const faults = findPagingFaults(schema, operation, variables, limits.pageSize);
-      if (faults.length > 0) return setResultAndStopExecution({ errors: faults });
-      const cost = costOf(schema, operation, variables);
-      const fault = check('cost', limits.queryCost, cost, 'The query costs too much');
-      if (fault) setResultAndStopExecution({ errors: [fault] });
+      const faults = findOperationFaults(
+        args.document,
+        args.operationName,
+        args.variableValues ?? {},
+        limits,
+      );
+      if (faults.length > 0) setResultAndStopExecution({ errors: faults });
     },
   };
+}
+
+/** What an operation asks for with its variables in place. Empty when the executor has the words for what is wrong. */
+export function findOperationFaults(
+  document: DocumentNode,
+  operationName: string | null | undefined,
+  values: Record<string, unknown>,
+  limits: Config['limits'],
+): GraphQLError[] {
+  const operation = findOperation(document, operationName);
+  const variables = operation && coerceVariables(schema, operation, values);
+  if (!variables) return [];
+  const faults = findPagingFaults(schema, operation, variables, limits.pageSize);
+  if (faults.length > 0) return faults;
+  const fault = check(
+    'cost',
+    limits.queryCost,
+    costOf(schema, operation, variables),
+    'The query costs too much',
+  );
+  return fault ? [fault] : [];
 }
 
 /** Gives up after the time: no further field is resolved, and what runs already is not waited for. */

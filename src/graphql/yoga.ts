@@ -1,4 +1,9 @@
-import { type ExecutionResult, GraphQLError, NoSchemaIntrospectionCustomRule } from 'graphql';
+import {
+  type DocumentNode,
+  type ExecutionResult,
+  GraphQLError,
+  NoSchemaIntrospectionCustomRule,
+} from 'graphql';
 import {
   createYoga,
   isAsyncIterable,
@@ -8,7 +13,7 @@ import {
 } from 'graphql-yoga';
 import type { Runtime } from '../runtime.ts';
 import type { Context } from './context.ts';
-import { createDocumentCache } from './document-cache.ts';
+import type { DocumentCache } from './document-cache.ts';
 import { toPublicError } from './errors.ts';
 import { withLimits } from './limits.ts';
 import { schema } from './schema.ts';
@@ -16,12 +21,14 @@ import { schema } from './schema.ts';
 /** What the HTTP side knows of a request before GraphQL runs. */
 export type RequestContext = Pick<Context, 'viewer' | 'requestId'>;
 
-export type GraphQLServer = YogaServerInstance<RequestContext, { runtime: Runtime }>;
+export type YogaServer = YogaServerInstance<RequestContext, { runtime: Runtime }>;
 
-/** Up to 64 MB of parsed documents, or some hundred of the usual length. */
-const CACHED_CHARACTERS = 320_000;
-
-export function createGraphQLServer(runtime: Runtime): GraphQLServer {
+/** @param onValid called with each document that is valid and within the limits on its text */
+export function createYogaServer(
+  runtime: Runtime,
+  documentCache: DocumentCache,
+  onValid: (document: DocumentNode) => void,
+): YogaServer {
   const { graphql, limits } = runtime.config;
   return createYoga<RequestContext, { runtime: Runtime }>({
     schema,
@@ -34,7 +41,7 @@ export function createGraphQLServer(runtime: Runtime): GraphQLServer {
     multipart: false,
     maxRequestBodySize: limits.bodyBytes,
     parserAndValidationCache: {
-      documentCache: createDocumentCache(CACHED_CHARACTERS),
+      documentCache,
       // A refused document may be as long as a body, and nobody needs it again.
       errorCache: { get: () => undefined, set: () => {} },
     },
@@ -47,10 +54,16 @@ export function createGraphQLServer(runtime: Runtime): GraphQLServer {
       jsonOnly,
       withPublicErrors(runtime),
       withLimits(limits),
+      noting(onValid),
       !graphql.introspection && withoutIntrospection,
     ],
   });
 }
+
+/** Only a document that is valid comes this far. */
+const noting = (onValid: (document: DocumentNode) => void): Plugin => ({
+  onExecute: ({ args }) => onValid(args.document),
+});
 
 const withoutIntrospection: Plugin = {
   onValidate: ({ addValidationRule }) => addValidationRule(NoSchemaIntrospectionCustomRule),

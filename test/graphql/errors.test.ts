@@ -2,8 +2,7 @@ import { GraphQLError, parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { createPrismaClient } from '../../src/db/client.ts';
 import { toPublicError } from '../../src/graphql/errors.ts';
-import { createExecute } from '../../src/graphql/execute.ts';
-import { createGraphQLServer } from '../../src/graphql/yoga.ts';
+import { createGraphQLServer } from '../../src/graphql/server.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import { type GraphQLAnswer, useGateway } from '../harness.ts';
 
@@ -90,7 +89,7 @@ describe('an operation that runs in-process', () => {
       parse(`mutation { createApiToken(input: {name: "x", scopes: [ADMIN], expiresAt: "2099-01-01"}) {
       __typename
     } }`);
-    const { errors } = await createExecute(runtime, createGraphQLServer(runtime))(document, {}, await as());
+    const { errors } = await createGraphQLServer(runtime).execute(document, {}, await as());
     expect(errors?.map(({ extensions }) => extensions)).toEqual([
       { code: 'INTERNAL_SERVER_ERROR', requestId: 'request-9876' },
     ]);
@@ -99,7 +98,7 @@ describe('an operation that runs in-process', () => {
   it('has the same limits', async () => {
     const { runtime } = gateway;
     const document = parse('{ viewer { apiTokens(first: 201) { totalCount } } }');
-    const { errors } = await createExecute(runtime, createGraphQLServer(runtime))(document, {}, await as());
+    const { errors } = await createGraphQLServer(runtime).execute(document, {}, await as());
     expect(errors?.[0]?.extensions.code).toBe('INVALID_INPUT');
   });
 });

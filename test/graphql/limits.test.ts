@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { getIntrospectionQuery } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { createPrismaClient } from '../../src/db/client.ts';
-import { createGraphQLServer } from '../../src/graphql/yoga.ts';
+import { createGraphQLServer } from '../../src/graphql/server.ts';
 import { type GraphQLAnswer, useGateway } from '../harness.ts';
 
 const gateway = useGateway();

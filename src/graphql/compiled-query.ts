@@ -1,0 +1,73 @@
+import { type DocumentNode, type ExecutionResult, Kind, OperationTypeNode } from 'graphql';
+import { compileQuery, isCompiledQuery } from 'graphql-jit';
+import type { Config } from '../config.ts';
+import { ExecutionTimeout } from '../errors.ts';
+import type { Context } from './context.ts';
+import { findOperationFaults } from './limits.ts';
+import { schema } from './schema.ts';
+
+/** Compiling takes as long as some dozen executions: it has to be worth it. */
+const COMPILE_AFTER = 5;
+
+/** Variables whose verdict is kept: front ends ask for the same pages over and over. */
+const KEPT_VERDICTS = 50;
+
+type Variables = Record<string, unknown>;
+type Compiled = (root: undefined, context: Context, variables: Variables) => Promise<ExecutionResult>;
+
+/** A document of one query that may come again. */
+export interface RepeatedQuery {
+  /**
+   * Runs the query's compiled form. Null when there is none yet, when the variables ask for too much, or when
+   * anything at all went wrong: then the ordinary way has to run it, and has the words for it.
+   */
+  run: (
+    operationName: string | null,
+    variables: Variables,
+    context: Context,
+  ) => Promise<ExecutionResult | null>;
+}
+
+/** @returns null for what is never compiled: mutations must not run twice, and several operations are rare */
+export function createRepeatedQuery(document: DocumentNode, limits: Config['limits']): RepeatedQuery | null {
+  const [operation, ...others] = document.definitions.filter(
+    (node) => node.kind === Kind.OPERATION_DEFINITION,
+  );
+  if (operation?.operation !== OperationTypeNode.QUERY || others.length > 0) return null;
+
+  let uses = 0;
+  let compiled: Compiled | null = null;
+  const verdicts = new Map<string, boolean>();
+
+  const names = operation.variableDefinitions?.map(({ variable }) => variable.name.value) ?? [];
+
+  /** Counts the query's cost once for the same variables. */
+  function isWithinLimits(variables: Variables): boolean {
+    const values = names.map((name) => variables[name]);
+    // Lists and input objects can be of any size: not worth keeping.
+    if (values.some((value) => typeof value === 'object' && value !== null)) return false;
+    const key = JSON.stringify(values);
+    const known = verdicts.get(key);
+    if (known !== undefined) return known;
+    const verdict = findOperationFaults(document, null, variables, limits).length === 0;
+    if (verdicts.size >= KEPT_VERDICTS) verdicts.clear();
+    verdicts.set(key, verdict);
+    return verdict;
+  }
+
+  return {
+    async run(operationName, variables, context) {
+      // Strangers must not make us compile.
+      if (context.viewer && ++uses === COMPILE_AFTER) compiled = compile(document);
+      if (!compiled || (operationName !== null && operationName !== operation.name?.value)) return null;
+      if (!isWithinLimits(variables)) return null;
+      const result = await compiled(undefined, context, variables);
+      return result.errors ? null : result;
+    },
+  };
+}
+
+function compile(document: DocumentNode): Compiled | null {
+  const query = compileQuery(schema, document);
+  return isCompiledQuery(query) ? async (...args) => query.query(...args) : null;
+}

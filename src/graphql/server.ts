@@ -1,0 +1,31 @@
+import type { DocumentNode } from 'graphql';
+import type { Runtime } from '../runtime.ts';
+import { createDocumentCache } from './document-cache.ts';
+import { createExecute, type Execute } from './execute.ts';
+import { createJsonPost, type GraphQLFetch } from './json-post.ts';
+import { createYogaServer } from './yoga.ts';
+
+/** Up to 64 MB of parsed documents, or some hundred of the usual length. */
+const CACHED_CHARACTERS = 320_000;
+
+/** Everything of GraphQL that the HTTP side and the REST dialects use. */
+export interface GraphQLServer {
+  fetch: GraphQLFetch;
+  execute: Execute;
+}
+
+export function createGraphQLServer(runtime: Runtime): GraphQLServer {
+  const documents = createDocumentCache(CACHED_CHARACTERS);
+  const ran = new WeakSet<DocumentNode>();
+  const yoga = createYogaServer(runtime, documents, (document) => ran.add(document));
+  const execute = createExecute(runtime, yoga);
+  const fetch = createJsonPost({
+    fetch: async (request, as) => yoga.fetch(request, as),
+    execute,
+    findKnownDocument(text) {
+      const document = documents.get(text);
+      return document && ran.has(document) ? document : undefined;
+    },
+  });
+  return { fetch, execute };
+}
