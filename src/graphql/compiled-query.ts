@@ -3,7 +3,7 @@ import { compileQuery, isCompiledQuery } from 'graphql-jit';
 import type { Config } from '../config.ts';
 import { ExecutionTimeout } from '../errors.ts';
 import type { Context } from './context.ts';
-import { findOperationFaults } from './limits.ts';
+import { findOperationFaults, withinTime } from './limits.ts';
 import { schema } from './schema.ts';
 
 /** Compiling takes as long as some dozen executions: it has to be worth it. */
@@ -19,7 +19,7 @@ type Compiled = (root: undefined, context: Context, variables: Variables) => Pro
 export interface RepeatedQuery {
   /**
    * Runs the query's compiled form. Null when there is none yet, when the variables ask for too much, or when
-   * anything at all went wrong: then the ordinary way has to run it, and has the words for it.
+   * anything but the time went wrong: then the ordinary way has to run it, and has the words for it.
    */
   run: (
     operationName: string | null,
@@ -61,8 +61,10 @@ export function createRepeatedQuery(document: DocumentNode, limits: Config['limi
       if (context.viewer && ++uses === COMPILE_AFTER) compiled = compile(document);
       if (!compiled || (operationName !== null && operationName !== operation.name?.value)) return null;
       if (!isWithinLimits(variables)) return null;
-      const result = await compiled(undefined, context, variables);
-      return result.errors ? null : result;
+      const run = compiled;
+      const result = await withinTime(limits.executionMs, () => run(undefined, context, variables));
+      const isAnswer = !result.errors || result.errors[0]?.originalError instanceof ExecutionTimeout;
+      return isAnswer ? result : null;
     },
   };
 }

@@ -32,7 +32,7 @@ export function createExecute(runtime: Runtime, yoga: YogaServer): Execute {
     const { viewer, requestId } = as;
     const query = repeated(document);
     const result = query && (await query.run(operationName, variables, { runtime, viewer, requestId }));
-    if (result) return result as ExecutionResult<never>;
+    if (result) return publicResult(runtime, requestId, result) as ExecutionResult<never>;
 
     const { contextFactory, execute, schema } = yoga.getEnveloped({ viewer, requestId });
     const interpreted = await execute({

@@ -1,6 +1,7 @@
 import type { DocumentNode } from 'graphql';
 import { processRegularResult } from 'graphql-yoga';
 import type { Execute } from './execute.ts';
+import { findOperation } from './operation.ts';
 import type { RequestContext } from './yoga.ts';
 
 /** Answers a request to /graphql. */
@@ -36,7 +37,8 @@ export function createJsonPost({ fetch, execute, findKnownDocument }: JsonPostOp
     const bytes = await request.arrayBuffer();
     const params = readParams(bytes);
     const document = params && findKnownDocument(params.query);
-    if (!document) return fetch(withBody(request, bytes), as);
+    if (!document || !findOperation(document, params.operationName))
+      return fetch(withBody(request, bytes), as);
     const result = await execute(document, params.variables, as, params.operationName);
     if (result.errors) return processRegularResult(result, { Response } as never, mediaType);
     return new Response(JSON.stringify(result), {

@@ -77,22 +77,36 @@ export function findOperationFaults(
 }
 
 /** Gives up after the time: no further field is resolved, and what runs already is not waited for. */
-async function executeWithin(
-  ms: number,
-  execute: ExecuteFunction,
-  args: ExecutionArgs,
-): Promise<ExecutionResult> {
+function executeWithin(ms: number, execute: ExecuteFunction, args: ExecutionArgs): Promise<ExecutionResult> {
   const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(new ExecutionTimeout(ms)), ms);
-  try {
-    // Yoga's executor knows the signal, graphql-js' types do not yet.
-    return await execute({ ...args, signal: abort.signal } as ExecutionArgs);
-  } catch (error) {
-    if (!(error instanceof ExecutionTimeout)) throw error;
-    return { errors: [new GraphQLError(error.message, { originalError: error })] };
-  } finally {
-    clearTimeout(timer);
-  }
+  // Yoga's executor knows the signal, graphql-js' types do not yet. What it throws then comes too late to matter.
+  return withinTime(
+    ms,
+    async () => execute({ ...args, signal: abort.signal } as ExecutionArgs),
+    () => abort.abort(),
+  );
+}
+
+/**
+ * The result of a run, or an error when it takes longer.
+ *
+ * @param giveUp called when the time is over
+ */
+export function withinTime(
+  ms: number,
+  run: () => Promise<ExecutionResult>,
+  giveUp = () => {},
+): Promise<ExecutionResult> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const error = new ExecutionTimeout(ms);
+      resolve({ errors: [new GraphQLError(error.message, { originalError: error })] });
+      giveUp();
+    }, ms);
+    run()
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
+  });
 }
 
 type ExecuteFunction = (args: ExecutionArgs) => PromiseOrValue<ExecutionResult>;

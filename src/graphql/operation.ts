@@ -16,8 +16,8 @@ export interface Operation {
 /** @returns null when the name fits no operation, or none is given and there are several */
 export function findOperation(document: DocumentNode, name?: string | null): Operation | null {
   const operations = document.definitions.filter((node) => node.kind === Kind.OPERATION_DEFINITION);
-  const operation = name ? operations.find((node) => node.name?.value === name) : operations[0];
-  if (!operation || (!name && operations.length > 1)) return null;
+  const operation = name == null ? operations[0] : operations.find((node) => node.name?.value === name);
+  if (!operation || (name == null && operations.length > 1)) return null;
   return { operation, fragments: fragmentsOf(document) };
 }
 
