@@ -14,7 +14,7 @@ const config: CodegenConfig = {
         nonOptionalTypename: true,
         onlyOperationTypes: true,
         strictScalars: true,
-        scalars: { DateTime: 'string', UUID: 'string', URL: 'string' },
+        scalars: { DateTime: 'string', UUID: 'string', URL: 'string', JSONObject: 'Record<string, unknown>' },
       },
     },
   },

@@ -40,7 +40,11 @@ export interface Config {
     maxLifetimeDays: number | null;
   };
   oauthApps: { secretReads: 'full' | 'masked'; rotationGraceHours: number };
-  externalAuth: { providers: ProviderSettings[] };
+  externalAuth: {
+    providers: ProviderSettings[];
+    /** How long a provider's word on a token is believed; 0 asks each time. */
+    validateCacheSeconds: number;
+  };
 }
 
 /** One or more settings are wrong; the message names each of them. */
@@ -121,6 +125,7 @@ const settings = z.object({
   SHUTDOWN_TIMEOUT_MS: integer(100, 600_000).default(10_000),
   SSH_KEY_RSA_MIN_BITS: integer(1_024, 16_384).default(2_048),
   SSH_KEY_MAX_LIFETIME_DAYS: integer(1, 36_500).optional(),
+  EXTERNAL_AUTH_VALIDATE_CACHE_SECONDS: integer(0, 3_600).default(10),
   OAUTH_APP_SECRET_READS: z.enum(['full', 'masked'], 'takes full or masked').default('full'),
   OAUTH_APP_SECRET_GRACE_HOURS: integer(0, 8_760).default(24),
 });
@@ -177,7 +182,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     },
     sshKeys: { rsaMinBits: s.SSH_KEY_RSA_MIN_BITS, maxLifetimeDays: s.SSH_KEY_MAX_LIFETIME_DAYS ?? null },
     oauthApps: { secretReads: s.OAUTH_APP_SECRET_READS, rotationGraceHours: s.OAUTH_APP_SECRET_GRACE_HOURS },
-    externalAuth: { providers },
+    externalAuth: { providers, validateCacheSeconds: s.EXTERNAL_AUTH_VALIDATE_CACHE_SECONDS },
   };
 }
 

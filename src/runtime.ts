@@ -20,6 +20,16 @@ export interface Runtime {
   background: (name: string, work: Promise<unknown>) => void;
 }
 
+/** What a module keeps in memory for one running process. Tests have several of these at once. */
+export function perRuntime<Kept>(make: () => Kept): (runtime: Runtime) => Kept {
+  const kept = new WeakMap<Runtime, Kept>();
+  return (runtime) => {
+    const known = kept.get(runtime) ?? make();
+    kept.set(runtime, known);
+    return known;
+  };
+}
+
 /** Keeps track of background work. */
 export function trackBackground(log: Logger): {
   background: Runtime['background'];

@@ -7,6 +7,7 @@ import { type Config, parseConfig } from '../config.ts';
 import { applyMigrations } from '../db/migrate.ts';
 import { openDatabase } from '../db/open.ts';
 import { createProviders } from '../external-auth/provider-registry.ts';
+import { startRevocations } from '../external-auth/revocation-outbox.ts';
 import { openNotifications } from '../notifications.ts';
 import { type Runtime, trackBackground } from '../runtime.ts';
 import { openKeyring } from '../secrets/open-keyring.ts';
@@ -57,11 +58,13 @@ export async function startServer(config: Config): Promise<RunningServer> {
     const firstToken = await bootstrap(runtime);
     const app = createApp(runtime);
     const server = await listen(app.fetch, config.http);
+    const stopRevocations = startRevocations(runtime);
 
     return {
       greeting: greet(config, firstToken),
       close: async () => {
         await new Promise((closed) => server.close(closed));
+        stopRevocations();
         await settled();
         await notifications.close();
         await database.close();

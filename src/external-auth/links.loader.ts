@@ -55,15 +55,15 @@ export async function currentLink(
 
 /** @throws ProviderFailure */
 export async function linkAccount(context: Context, link: ExternalAuthLink): Promise<ExternalAccount | null> {
-  const { authenticated, provider, accessToken } = await linkState(context, link);
-  return authenticated && provider && accessToken !== null ? provider.account(accessToken) : null;
+  const { authenticated, provider, tokens } = await linkState(context, link);
+  return authenticated && provider && tokens ? provider.account(tokens.accessToken) : null;
 }
 
 export async function linkInstallations(context: Context, link: ExternalAuthLink): Promise<Installation[]> {
-  const { authenticated, provider, accessToken } = await linkState(context, link);
-  if (!authenticated || !provider || accessToken === null) return [];
+  const { authenticated, provider, tokens } = await linkState(context, link);
+  if (!authenticated || !provider || !tokens) return [];
   try {
-    return await provider.installations(accessToken);
+    return await provider.installations(tokens.accessToken);
   } catch (error) {
     // A list is never null, so there is no place to say it but the log.
     const { log } = context.runtime;

@@ -30,6 +30,7 @@ export interface SchemaTypes {
     DateTime: { Input: Date; Output: Date };
     UUID: { Input: string; Output: string };
     URL: { Input: string; Output: string };
+    JSONObject: { Input: never; Output: Record<string, unknown> };
   };
   Connection: { totalCount: number | (() => number | Promise<number>) };
   DefaultEdgesNullability: false;

@@ -28,6 +28,15 @@ builder.scalarType('URL', {
   parseLiteral: (node) => toUrl(stringOf(node)),
 });
 
+builder.scalarType('JSONObject', {
+  description: 'A JSON object whose fields somebody else decides, such as a provider. Only in answers.',
+  specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc8259#section-4',
+  serialize: (value) => value,
+  parseValue: () => {
+    throw badInput('JSONObject is for answers only.');
+  },
+});
+
 function stringOf(node: ValueNode): string | null {
   return node.kind === Kind.STRING ? node.value : null;
 }

@@ -32,6 +32,8 @@ const linkedProvider: Meaning = {
 export const MEANINGS: Record<string, Meaning> = {
   // Everybody's.
   'Query.externalAuthProvider(id:)': 'text',
+  'Query.externalAuthToken(id:)': 'text',
+  'Query.externalAuthToken(match:)': 'text',
   'Query.node(id:)': 'node',
   'Query.nodes(ids:)': 'node',
   'User.apiTokens(after:)': 'cursor',
@@ -68,6 +70,8 @@ export const MEANINGS: Record<string, Meaning> = {
   'UpdateOAuthAppInput.id': idOf('OAuthApp'),
   'UpdateOAuthAppInput.name': 'text',
   'UpdateOAuthAppInput.redirectUris': 'text',
+  'RefreshExternalAuthLinkInput.providerId': linkedProvider,
+  'UnlinkExternalAuthInput.providerId': linkedProvider,
   'UpdateSshKeyInput.id': idOf('SshKey'),
   'UpdateSshKeyInput.title': 'text',
 };
@@ -84,6 +88,8 @@ export const VALID_INPUTS: Record<string, (owner: World) => Record<string, unkno
   deleteOAuthApp: (owner) => ({ id: textOf(owner, 'OAuthApp', 'id') }),
   deleteSshKey: (owner) => ({ id: textOf(owner, 'SshKey', 'id') }),
   exchangeExternalAuthDevice: () => ({ providerId: 'github', deviceCode: 'of nobody' }),
+  refreshExternalAuthLink: (owner) => ({ providerId: textOf(owner, 'ExternalAuthLink', 'providerId') }),
+  unlinkExternalAuth: (owner) => ({ providerId: textOf(owner, 'ExternalAuthLink', 'providerId') }),
   revokeApiToken: (owner) => ({ id: textOf(owner, 'ApiToken', 'id') }),
   revokeOAuthAppSecret: (owner) => ({ id: textOf(owner, 'OAuthAppSecret', 'id') }),
   rotateOAuthAppSecret: (owner) => ({ id: textOf(owner, 'OAuthApp', 'id') }),

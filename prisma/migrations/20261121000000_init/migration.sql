@@ -51,6 +51,7 @@ CREATE TABLE "external_auth_links" (
 CREATE TABLE "external_auth_revocations" (
     "id" UUID NOT NULL,
     "user_id" UUID NOT NULL,
+    "link_id" UUID NOT NULL,
     "provider_id" TEXT NOT NULL,
     "access_token" TEXT NOT NULL,
     "refresh_token" TEXT,
@@ -176,6 +177,9 @@ CREATE INDEX "external_auth_links_user_id_updated_at_id_idx" ON "external_auth_l
 
 -- CreateIndex
 CREATE UNIQUE INDEX "external_auth_links_user_id_provider_id_key" ON "external_auth_links"("user_id", "provider_id");
+
+-- CreateIndex
+CREATE INDEX "external_auth_revocations_user_id_provider_id_idx" ON "external_auth_revocations"("user_id", "provider_id");
 
 -- CreateIndex
 CREATE INDEX "external_auth_revocations_next_attempt_at_idx" ON "external_auth_revocations"("next_attempt_at");

@@ -52,6 +52,12 @@ export const github: ProviderType = {
         transient: false,
       });
     }
+    if (response.status === 401) {
+      throw new ProviderFailure(
+        `${settings.displayName} does not accept the client's credentials (status 401). The administrator should check CLIENT_ID and CLIENT_SECRET.`,
+        { transient: false, oauthError: 'invalid_client' },
+      );
+    }
     throw refusal(response, settings.displayName);
   },
 
