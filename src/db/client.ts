@@ -8,13 +8,16 @@ export type Database = PrismaClient;
 /** The client that runs within a transaction. */
 export type Transaction = Parameters<Parameters<Database['$transaction']>[0]>[0];
 
+/** Prisma's own 2 and 5 seconds refuse work on a machine that is merely busy. */
+const transactionOptions = { maxWait: 10_000, timeout: 15_000 };
+
 /**
  * @param onQuery called with the text of each SQL statement: tests count them
  */
 export function createPrismaClient(connection: PoolConfig, onQuery?: (sql: string) => void): Database {
   const adapter = new PrismaPg(connection);
-  if (!onQuery) return new PrismaClient({ adapter });
-  const client = new PrismaClient({ adapter, log: [{ emit: 'event', level: 'query' }] });
+  if (!onQuery) return new PrismaClient({ adapter, transactionOptions });
+  const client = new PrismaClient({ adapter, transactionOptions, log: [{ emit: 'event', level: 'query' }] });
   client.$on('query', (event) => onQuery(event.query));
   return client;
 }
