@@ -13,6 +13,7 @@ import {
   visit,
   visitWithTypeInfo,
 } from 'graphql';
+import type { PageKey } from '../db/owned-pages.ts';
 import { type InputIssue, InvalidInput } from '../errors.ts';
 import { argumentsOf } from './cost.ts';
 import { isUuid } from './global-id.ts';
@@ -48,6 +49,14 @@ export function newestFirst<Query extends PageQuery, Where extends object>(
     where: { AND: [where, ...(position ? [position] : [])] },
     orderBy: { id: 'desc' as const },
   };
+}
+
+/**
+ * The page that a query asks for when it lies at the start or behind a cursor, as nearly all do: such pages are read
+ * for many requests together. Null for one from the end.
+ */
+export function pageOf({ cursor, take }: PageQuery, userId: string, skip = 0): PageKey | null {
+  return take !== undefined && take >= 0 ? { userId, take, skip, before: cursor?.id ?? null } : null;
 }
 
 /** A field of an operation whose arguments are checked. */

@@ -1,6 +1,23 @@
+import { createOwnedPages } from '../db/owned-pages.ts';
+import type {
+  OAuthApp as OAuthAppRow,
+  OAuthAppSecret as OAuthAppSecretRow,
+} from '../generated/prisma/client.ts';
 import { builder } from '../graphql/builder.ts';
-import { newestFirst } from '../graphql/paging.ts';
+import { newestFirst, pageOf } from '../graphql/paging.ts';
 import { OAuthApp } from './oauth-app.type.ts';
+
+const oauthAppPages = createOwnedPages<OAuthAppRow & { secrets: OAuthAppSecretRow[] }>({
+  model: 'OAuthApp',
+  table: 'oauth_apps',
+  // In the order in which the type's own selection has them.
+  nested: {
+    field: 'secrets',
+    model: 'OAuthAppSecret',
+    sql: `(SELECT coalesce(json_agg(kept ORDER BY kept.expires_at DESC NULLS FIRST), '[]')
+           FROM oauth_app_secrets AS kept WHERE kept.app_id = owned.id)`,
+  },
+});
 
 builder.prismaObjectFields('User', (t) => ({
   oauthApps: t.prismaConnection(
@@ -16,12 +33,16 @@ builder.prismaObjectFields('User', (t) => ({
             'How many to skip from the start, for clients that count pages; together with `first` only. `hasPreviousPage` does not look at it. Cursors are quicker, and skip nothing when an app goes meanwhile.',
         }),
       },
-      resolve: (query, { id: userId }, { offset }, { runtime }) =>
-        runtime.db.oAuthApp.findMany({
-          ...newestFirst(query, { userId }),
-          ...(offset != null && { skip: offset }),
-        }),
-      totalCount: ({ id: userId }, _args, { runtime }) => runtime.db.oAuthApp.count({ where: { userId } }),
+      resolve: (query, { id: userId }, { offset }, { runtime: { db } }) => {
+        const page = pageOf(query, userId, offset ?? 0);
+        return page
+          ? oauthAppPages(db).page(page)
+          : db.oAuthApp.findMany({
+              ...newestFirst(query, { userId }),
+              ...(offset != null && { skip: offset }),
+            });
+      },
+      totalCount: ({ id: userId }, _args, { runtime }) => oauthAppPages(runtime.db).total(userId),
     },
     { name: 'UserOAuthAppsConnection', description: 'A page of OAuth apps.' },
     { name: 'UserOAuthAppsConnectionEdge', description: 'An OAuth app and its place in the list.' },

@@ -1,8 +1,12 @@
+import { createOwnedPages } from '../db/owned-pages.ts';
+import type { SshKey as SshKeyRow } from '../generated/prisma/client.ts';
 import { builder } from '../graphql/builder.ts';
-import { newestFirst } from '../graphql/paging.ts';
+import { newestFirst, pageOf } from '../graphql/paging.ts';
 import { inState } from './key-state.ts';
 import { SshKey, SshKeyStateEnum } from './ssh-key.type.ts';
 import { blobHashOf } from './ssh-keys.service.ts';
+
+const sshKeyPages = createOwnedPages<SshKeyRow>({ model: 'SshKey', table: 'ssh_keys' });
 
 builder.prismaObjectFields('User', (t) => ({
   sshKeys: t.prismaConnection(
@@ -18,10 +22,16 @@ builder.prismaObjectFields('User', (t) => ({
           description: 'Only keys in this state; they alone are counted. All keys when absent.',
         }),
       },
-      resolve: (query, { id: userId }, { state }, { runtime }) =>
-        runtime.db.sshKey.findMany(newestFirst(query, { userId, ...inState(state, runtime.clock()) })),
-      totalCount: ({ id: userId }, { state }, { runtime }) =>
-        runtime.db.sshKey.count({ where: { userId, ...inState(state, runtime.clock()) } }),
+      resolve: (query, { id: userId }, { state }, { runtime: { db, clock } }) => {
+        const page = state ? null : pageOf(query, userId);
+        return page
+          ? sshKeyPages(db).page(page)
+          : db.sshKey.findMany(newestFirst(query, { userId, ...inState(state, clock()) }));
+      },
+      totalCount: ({ id: userId }, { state }, { runtime: { db, clock } }) =>
+        state
+          ? db.sshKey.count({ where: { userId, ...inState(state, clock()) } })
+          : sshKeyPages(db).total(userId),
     },
     { description: 'A page of SSH keys.' },
     { description: 'An SSH key and its place in the list.' },

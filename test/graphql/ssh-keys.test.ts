@@ -648,7 +648,9 @@ function withValues(sql: string): string {
   return sql
     .replace(/("expires_at" [<>=]+) \$\d+/g, '$1 now()')
     .replace(/("(?:user_id|id)" [<>=]+) \$\d+/g, `$1 ${nil}`)
-    .replace(/(LIMIT|OFFSET) \$\d+/g, '$1 3');
+    .replace(/(LIMIT|OFFSET) \$\d+/g, '$1 3')
+    .replace(/\$\d+::uuid\[\]/g, `ARRAY[${nil}]`)
+    .replace(/\$\d+::int\[\]/g, 'ARRAY[3]');
 }
 
 describe('the list of keys', () => {
@@ -712,7 +714,7 @@ describe('the list of keys', () => {
     for (const state of [null, 'ACTIVE', 'EXPIRING', 'EXPIRED']) await list(ada, { first: 2, state });
     const pages = gateway.statements
       .slice(before)
-      .filter((sql) => /FROM "public"."ssh_keys".+ LIMIT/.test(sql));
+      .filter((sql) => /FROM ("public".)?"ssh_keys".+ LIMIT/s.test(sql));
     expect(pages).toHaveLength(4);
     for (const sql of pages) {
       const plan = await gateway.runtime.db.$transaction(async (tx) => {
@@ -723,7 +725,8 @@ describe('the list of keys', () => {
         return JSON.stringify(await tx.$queryRawUnsafe(`EXPLAIN ${withValues(sql)}`));
       });
       expect(plan).toContain('Index Scan using ssh_keys_user_id_id_idx');
-      expect(plan).not.toContain('Sort');
+      // Within its page, the batch sorts what the index gave in that order already.
+      expect(plan.replace(/Sort Key: wanted.place|Sort Key: page.id DESC/g, '')).not.toContain('Sort Key');
     }
   });
 });

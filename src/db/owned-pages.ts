@@ -1,0 +1,114 @@
+import { getDatamodel } from '../generated/pothos.ts';
+import { Prisma } from '../generated/prisma/client.ts';
+import type { Database } from './client.ts';
+import { createBatches } from './concurrent-batches.ts';
+
+/** A table whose rows belong to users, read newest first. */
+export interface OwnedTable {
+  model: 'SshKey' | 'OAuthApp' | 'ApiToken';
+  table: string;
+  /** Rows of another table that come along: SQL that makes a JSON list of them, by the field's name. */
+  nested?: { field: string; model: string; sql: string };
+}
+
+export interface PageKey {
+  userId: string;
+  take: number;
+  skip: number;
+  /** Only rows that are older than this id. */
+  before: string | null;
+}
+
+/** Reads pages and totals of one table. */
+export interface OwnedPages<Row> {
+  page: (key: PageKey) => Promise<Row[]>;
+  total: (userId: string) => Promise<number>;
+}
+
+const BATCH = { maxBatchSize: 64, lanes: 2 };
+const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+/**
+ * The pages of a table, read for all requests of the process together: one statement reads the pages of many owners,
+ * each through the index that serves the order, and gives each owner's rows as JSON, which costs a tenth of what the
+ * same rows cost one query at a time. Rows are found by their owner's id, and go to who asked for that owner.
+ *
+ * @returns the table's reader for a database; there is one for each database of the process
+ */
+export function createOwnedPages<Row>(table: OwnedTable): (db: Database) => OwnedPages<Row> {
+  const readers = new WeakMap<Database, OwnedPages<Row>>();
+  return (db) => {
+    const reader = readers.get(db) ?? (createReader(db, table) as OwnedPages<Row>);
+    readers.set(db, reader);
+    return reader;
+  };
+}
+
+function createReader(db: Database, { model, table, nested }: OwnedTable): OwnedPages<unknown> {
+  const from = Prisma.raw(`"${table}"`);
+  const alongside = nested ? Prisma.raw(`, ${nested.sql} AS "${nested.field}"`) : Prisma.empty;
+  const revive = createReviver(model);
+  const reviveNested = nested && createReviver(nested.model);
+
+  return {
+    page: createBatches<PageKey, unknown[]>(async (keys) => {
+      const pages = await db.$queryRaw<{ rows: StoredRow[] }[]>`
+        SELECT (
+          SELECT coalesce(json_agg(page ORDER BY page.id DESC), '[]') FROM (
+            SELECT owned.* ${alongside} FROM ${from} AS owned
+            WHERE owned.user_id = wanted.user_id AND owned.id < wanted.before
+            ORDER BY owned.id DESC LIMIT wanted.take OFFSET wanted.skip
+          ) AS page
+        ) AS rows
+        FROM unnest(
+          ${keys.map(({ userId }) => userId)}::uuid[],
+          ${keys.map(({ before }) => before ?? NEWEST)}::uuid[],
+          ${keys.map(({ take }) => take)}::int[],
+          ${keys.map(({ skip }) => skip)}::int[]
+        ) WITH ORDINALITY AS wanted (user_id, before, take, skip, place)
+        ORDER BY wanted.place`;
+      return pages.map(({ rows }) =>
+        rows.map((stored) => {
+          const row = revive(stored);
+          if (nested && reviveNested)
+            row[nested.field] = (stored[nested.field] as StoredRow[]).map(reviveNested);
+          return row;
+        }),
+      );
+    }, BATCH),
+
+    total: createBatches<string, number>(async (userIds) => {
+      const totals = await db.$queryRaw<{ total: number }[]>`
+        SELECT (SELECT count(*)::int FROM ${from} AS owned WHERE owned.user_id = wanted.user_id) AS total
+        FROM unnest(${userIds}::uuid[]) WITH ORDINALITY AS wanted (user_id, place)
+        ORDER BY wanted.place`;
+      return totals.map(({ total }) => total);
+    }, BATCH),
+  };
+}
+
+type StoredRow = Record<string, unknown>;
+
+/** Makes of a row in PostgreSQL's JSON what Prisma makes of the row itself. */
+function createReviver(model: string): (stored: StoredRow) => Record<string, unknown> {
+  const fields = getDatamodel().datamodel.models[model]?.fields ?? [];
+  const columns = fields
+    .filter(({ kind }) => kind !== 'object')
+    .map(({ name, type }) => ({
+      name,
+      column: name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      type,
+    }));
+  return (stored) => {
+    const row: Record<string, unknown> = {};
+    for (const { name, column, type } of columns) {
+      const value = stored[column];
+      if (value === null) row[name] = null;
+      else if (type === 'DateTime') row[name] = new Date(value as string);
+      else if (type === 'Bytes')
+        row[name] = new Uint8Array(Buffer.from((value as string).slice('\\x'.length), 'hex'));
+      else row[name] = value;
+    }
+    return row;
+  };
+}

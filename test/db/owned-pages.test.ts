@@ -1,0 +1,97 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { beforeAll, expect, it } from 'vitest';
+import { createOwnedPages, type PageKey } from '../../src/db/owned-pages.ts';
+import type { SshKey } from '../../src/generated/prisma/client.ts';
+import { useGateway } from '../harness.ts';
+
+// Pages of many users are read by one statement. Nobody may see that: not in what a page holds, and not in whose.
+
+const gateway = useGateway();
+const pagesOf = createOwnedPages<SshKey>({ model: 'SshKey', table: 'ssh_keys' });
+const userIds: string[] = [];
+const byUser = new Map<string, SshKey[]>();
+
+beforeAll(async () => {
+  const { db } = gateway.runtime;
+  for (const keys of [0, 1, 3, 12]) {
+    const { id: userId } = await gateway.user();
+    userIds.push(userId);
+    for (let n = 0; n < keys; n += 1) {
+      await db.sshKey.create({
+        data: {
+          userId,
+          title: `ключ "${n}" \\ '; --`,
+          type: 'ssh-ed25519',
+          publicKey: `ssh-ed25519 ${n}`,
+          comment: n % 2 ? '' : '\u{1f511}\n',
+          bits: 256,
+          blobHash: randomBytes(32),
+          expiresAt: n % 3 ? new Date(Date.now() + n) : null,
+        },
+      });
+    }
+    byUser.set(userId, await db.sshKey.findMany({ where: { userId }, orderBy: { id: 'desc' } }));
+  }
+  // Nobody's.
+  userIds.push(randomUUID());
+});
+
+const pageKey = fc
+  .record({
+    user: fc.nat(4),
+    take: fc.nat(15),
+    skip: fc.oneof(fc.constant(0), fc.nat(14)),
+    cursor: fc.option(fc.nat(12)),
+  })
+  .map(({ user, take, skip, cursor }): PageKey => {
+    const userId = userIds[user] as string;
+    const everybody = [...byUser.values()].flat();
+    // A place in the list may be anybody's row.
+    const before = cursor === null ? null : (everybody[cursor]?.id ?? randomUUID());
+    return { userId, take, skip, before };
+  });
+
+/** The page by a plain reading of what it should hold. */
+function expected({ userId, take, skip, before }: PageKey): SshKey[] {
+  const older = (byUser.get(userId) ?? []).filter(({ id }) => before === null || id < before);
+  return older.slice(skip, skip + take);
+}
+
+it('are what each asks for, of their own rows only, exactly as Prisma reads them', async () => {
+  const { page } = pagesOf(gateway.runtime.db);
+  await fc.assert(
+    fc.asyncProperty(fc.array(pageKey, { minLength: 1, maxLength: 100 }), async (keys) => {
+      const before = gateway.statements.length;
+      const pages = await Promise.all(keys.map((key) => page(key)));
+      expect(pages).toEqual(keys.map(expected));
+      expect(gateway.statements.length - before).toBe(Math.ceil(keys.length / 64));
+    }),
+    { numRuns: 60 },
+  );
+});
+
+it('come with the right totals', async () => {
+  const { total } = pagesOf(gateway.runtime.db);
+  expect(await Promise.all(userIds.map((userId) => total(userId)))).toEqual([0, 1, 3, 12, 0]);
+});
+
+it('are read anew each time', async () => {
+  const { page } = pagesOf(gateway.runtime.db);
+  const { id: userId } = await gateway.user();
+  const key = { userId, take: 5, skip: 0, before: null };
+  expect(await page(key)).toEqual([]);
+  const { db } = gateway.runtime;
+  await db.sshKey.updateMany({ where: { userId: userIds[1] }, data: { userId } });
+  expect(await page(key)).toHaveLength(1);
+  await db.sshKey.updateMany({ where: { userId }, data: { userId: userIds[1] as string } });
+  expect(await page(key)).toEqual([]);
+});
+
+it('fail for all when the statement fails, and for nobody after', async () => {
+  const broken = createOwnedPages<SshKey>({ model: 'SshKey', table: 'no_such_table' })(gateway.runtime.db);
+  const key = { userId: userIds[0] as string, take: 1, skip: 0, before: null };
+  const results = await Promise.allSettled([broken.page(key), broken.page(key), broken.page(key)]);
+  expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+  expect(await pagesOf(gateway.runtime.db).page(key)).toEqual([]);
+});
