@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { OperatorError } from './errors.ts';
 import { type ProviderSettings, parseProviders } from './external-auth/provider-settings.ts';
 
 /** What the operator set, parsed once. Nothing else reads the environment. */
@@ -18,6 +19,8 @@ export interface Config {
     url: string | null;
     dataDir: string;
     poolSize: number;
+    /** Longest run of one statement on a server: a little more than the operation that waits for it has. */
+    statementTimeoutMs: number;
   };
   /** 32 bytes each, the first encrypts; null only in embedded mode, where a key is made and kept. */
   encryptionKeys: Uint8Array[] | null;
@@ -32,7 +35,10 @@ export interface Config {
     queryTokens: number;
     pageSize: number;
     executionMs: number;
+    /** How long a shutdown waits for the requests in flight. */
     shutdownMs: number;
+    /** How long new requests are still taken after readiness has failed, for load balancers that look now and then. */
+    shutdownDelayMs: number;
   };
   sshKeys: {
     rsaMinBits: number;
@@ -48,10 +54,9 @@ export interface Config {
 }
 
 /** One or more settings are wrong; the message names each of them. */
-export class InvalidConfig extends Error {
+export class InvalidConfig extends OperatorError {
   constructor(faults: string[]) {
     super(`The configuration is wrong:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
-    this.name = 'InvalidConfig';
   }
 }
 
@@ -123,6 +128,7 @@ const settings = z.object({
   MAX_PAGE_SIZE: integer(1, 1_000).default(200),
   EXECUTION_TIMEOUT_MS: integer(100, 600_000).default(30_000),
   SHUTDOWN_TIMEOUT_MS: integer(100, 600_000).default(10_000),
+  SHUTDOWN_DELAY_MS: integer(0, 600_000).default(0),
   SSH_KEY_RSA_MIN_BITS: integer(1_024, 16_384).default(2_048),
   SSH_KEY_MAX_LIFETIME_DAYS: integer(1, 36_500).optional(),
   EXTERNAL_AUTH_VALIDATE_CACHE_SECONDS: integer(0, 3_600).default(10),
@@ -161,11 +167,15 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     http: {
       port: s.PORT,
       host: s.HOST,
-      publicUrl:
-        s.PUBLIC_URL ?? `http://${s.HOST === '0.0.0.0' || s.HOST === '::' ? 'localhost' : s.HOST}:${s.PORT}`,
+      publicUrl: s.PUBLIC_URL ?? `http://${hostInUrl(s.HOST)}:${s.PORT}`,
       corsOrigins: s.CORS_ORIGINS,
     },
-    database: { url: s.DATABASE_URL ?? null, dataDir: resolve(s.DATA_DIR), poolSize: s.DATABASE_POOL_SIZE },
+    database: {
+      url: s.DATABASE_URL ?? null,
+      dataDir: resolve(s.DATA_DIR),
+      poolSize: s.DATABASE_POOL_SIZE,
+      statementTimeoutMs: s.EXECUTION_TIMEOUT_MS + 1_000,
+    },
     encryptionKeys: s.ENCRYPTION_KEYS ?? null,
     bootstrapToken: s.GATEHOUSE_BOOTSTRAP_TOKEN ?? null,
     log: { level: s.LOG_LEVEL },
@@ -179,11 +189,18 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
       pageSize: s.MAX_PAGE_SIZE,
       executionMs: s.EXECUTION_TIMEOUT_MS,
       shutdownMs: s.SHUTDOWN_TIMEOUT_MS,
+      shutdownDelayMs: s.SHUTDOWN_DELAY_MS,
     },
     sshKeys: { rsaMinBits: s.SSH_KEY_RSA_MIN_BITS, maxLifetimeDays: s.SSH_KEY_MAX_LIFETIME_DAYS ?? null },
     oauthApps: { secretReads: s.OAUTH_APP_SECRET_READS, rotationGraceHours: s.OAUTH_APP_SECRET_GRACE_HOURS },
     externalAuth: { providers, validateCacheSeconds: s.EXTERNAL_AUTH_VALIDATE_CACHE_SECONDS },
   };
+}
+
+/** An address to listen on, as a part of one to open. */
+function hostInUrl(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 /** `gatehouse.yaml` in the working directory is read when it is there; a file that was named has to be. */

@@ -26,6 +26,14 @@ export class DomainError extends Error {
   }
 }
 
+/** What whoever runs the gateway has to put right. The message says what, and how; no request ever meets it. */
+export class OperatorError extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = new.target.name;
+  }
+}
+
 /** One fault of an input. */
 export interface InputIssue {
   /** Where in the operation's arguments, such as `['input', 'title']`. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { recordAudit } from '../audit/record.ts';
 import { allScopes, grants, type Scope } from '../auth/scopes.ts';
 import type { Actor } from '../auth/viewer.ts';
+import type { Transaction } from '../db/client.ts';
 import { isUniqueConflict } from '../db/unique-conflict.ts';
 import { DomainError, InvalidInput, NotFound } from '../errors.ts';
 import type { ApiToken, User } from '../generated/prisma/client.ts';
@@ -36,20 +37,23 @@ export type NewUser = z.input<typeof newUser>;
 export async function createUser({ db }: Runtime, input: NewUser): Promise<User> {
   const data = parseInput(newUser, input);
   try {
-    return await db.$transaction(async (tx) => {
-      const user = await tx.user.create({ data });
-      await recordAudit(tx, systemActor(user.id), {
-        action: 'user.create',
-        targetType: 'user',
-        targetId: user.id,
-        details: { username: user.username },
-      });
-      return user;
-    });
+    return await db.$transaction((tx) => insertUser(tx, data));
   } catch (error) {
     if (isUniqueConflict(error, 'username')) throw new UsernameTaken(data.username);
     throw error;
   }
+}
+
+/** Writes a user and the audit row of that. */
+export async function insertUser(tx: Transaction, data: NewUser): Promise<User> {
+  const user = await tx.user.create({ data });
+  await recordAudit(tx, systemActor(user.id), {
+    action: 'user.create',
+    targetType: 'user',
+    targetId: user.id,
+    details: { username: user.username },
+  });
+  return user;
 }
 
 /**
@@ -110,36 +114,36 @@ export async function createApiToken(
     ]);
   }
   const token = mintSecret('gth_');
-  const apiToken = await storeApiToken(runtime, actor, token, { name, scopes, expiresAt: expiresAt ?? null });
+  const apiToken = await runtime.db.$transaction((tx) =>
+    insertApiToken(tx, actor, token, { name, scopes, expiresAt: expiresAt ?? null }),
+  );
   return { apiToken, token };
 }
 
-/** Stores a token that is given: what `createApiToken` minted, or the bootstrap token of the configuration. */
-export async function storeApiToken(
-  { db }: Runtime,
+/** Writes a token that is given, by its hash, and the audit row of that. */
+export async function insertApiToken(
+  tx: Transaction,
   actor: Actor,
   token: string,
   { name, scopes, expiresAt }: { name: string; scopes: Scope[]; expiresAt: Date | null },
 ): Promise<ApiToken> {
-  return db.$transaction(async (tx) => {
-    const apiToken = await tx.apiToken.create({
-      data: {
-        userId: actor.userId,
-        name,
-        scopes,
-        expiresAt,
-        tokenHash: sha256(token),
-        prefix: visiblePrefix(token),
-      },
-    });
-    await recordAudit(tx, actor, {
-      action: 'api_token.create',
-      targetType: 'api_token',
-      targetId: apiToken.id,
-      details: { name, scopes },
-    });
-    return apiToken;
+  const apiToken = await tx.apiToken.create({
+    data: {
+      userId: actor.userId,
+      name,
+      scopes,
+      expiresAt,
+      tokenHash: sha256(token),
+      prefix: visiblePrefix(token),
+    },
   });
+  await recordAudit(tx, actor, {
+    action: 'api_token.create',
+    targetType: 'api_token',
+    targetId: apiToken.id,
+    details: { name, scopes },
+  });
+  return apiToken;
 }
 
 /**

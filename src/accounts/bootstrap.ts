@@ -1,27 +1,38 @@
+import { isUniqueConflict } from '../db/unique-conflict.ts';
 import type { Runtime } from '../runtime.ts';
 import { mintSecret } from '../secrets/mint.ts';
-import { createUser, storeApiToken, systemActor, UsernameTaken } from './accounts.service.ts';
+import { insertApiToken, insertUser, systemActor } from './accounts.service.ts';
+
+/** The token of the first user. */
+export interface FirstToken {
+  token: string;
+  /** Whether it is the one of GATEHOUSE_BOOTSTRAP_TOKEN, which whoever set it knows already. */
+  fromSettings: boolean;
+}
 
 /**
- * On the first start, without any user, makes `admin` and one token.
+ * On the first start, without any user, makes `admin` and one token: both or neither, and once, however many
+ * replicas start.
  *
- * @returns the token to print once; null when there were users, or the token is the one of the configuration
+ * @returns null when there were users
  */
-export async function bootstrap(runtime: Runtime): Promise<string | null> {
-  if (await runtime.db.user.findFirst({ select: { id: true } })) return null;
-  const { bootstrapToken } = runtime.config;
+export async function bootstrap({ db, config }: Runtime): Promise<FirstToken | null> {
+  const { bootstrapToken } = config;
   const token = bootstrapToken ?? mintSecret('gth_');
   try {
-    const admin = await createUser(runtime, { username: 'admin', displayName: 'Administrator' });
-    await storeApiToken(runtime, systemActor(admin.id), token, {
-      name: 'first start',
-      scopes: ['admin'],
-      expiresAt: null,
+    return await db.$transaction(async (tx) => {
+      if (await tx.user.findFirst({ select: { id: true } })) return null;
+      // Another replica that is here, too, waits for the unique name, and then finds it taken.
+      const admin = await insertUser(tx, { username: 'admin', displayName: 'Administrator' });
+      await insertApiToken(tx, systemActor(admin.id), token, {
+        name: 'first start',
+        scopes: ['admin'],
+        expiresAt: null,
+      });
+      return { token, fromSettings: bootstrapToken !== null };
     });
   } catch (error) {
-    // Another replica was faster.
-    if (error instanceof UsernameTaken) return null;
+    if (isUniqueConflict(error, 'username')) return null;
     throw error;
   }
-  return bootstrapToken ? null : token;
 }

@@ -1,100 +1,114 @@
-import { serve } from '@hono/node-server';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { pino } from 'pino';
-import { bootstrap } from '../accounts/bootstrap.ts';
-import { createApp } from '../app.ts';
+import { bootstrap, type FirstToken } from '../accounts/bootstrap.ts';
+import { type App, createApp } from '../app.ts';
 import { type Config, parseConfig } from '../config.ts';
-import { applyMigrations } from '../db/migrate.ts';
-import { openDatabase } from '../db/open.ts';
-import { createProviders } from '../external-auth/provider-registry.ts';
 import { startRevocations } from '../external-auth/revocation-outbox.ts';
-import { openNotifications } from '../notifications.ts';
-import { type Runtime, trackBackground } from '../runtime.ts';
-import { openKeyring } from '../secrets/open-keyring.ts';
+import { listen } from '../http/listen.ts';
+import { createLog } from '../log.ts';
+import { openRuntime } from './open-runtime.ts';
+import { stopSignal } from './stop-signal.ts';
 
+/** What a shutdown takes beyond the wait for requests: closing the database. */
+const CLOSE_MS = 5_000;
+
+/**
+ * `gatehouse serve`: the greeting goes to standard output, for people; the log to standard error, one JSON object a
+ * line; a start that fails says why on standard error in plain words, with exit code 1. SIGTERM and SIGINT end it
+ * with exit code 0.
+ */
 export function addServeCommand(program: Command): void {
   program
     .command('serve', { isDefault: true })
-    .description('Serve the API. Settings come from the environment: see the README.')
-    .action(async () => {
+    .description('Serve the API. Settings come from the environment: see docs/operations.md.')
+    .argument('[nothing...]')
+    .action(async ([unknown]: string[], _options, command: Command) => {
+      // As the default command it is given whatever is none.
+      if (unknown !== undefined) command.error(`error: unknown command '${unknown}'. See: gatehouse --help`);
+      // From the beginning: a start that is under way is finished first, and no migration is left half-done.
+      const stopped = stopSignal();
       const config = parseConfig(process.env);
       const server = await startServer(config);
       process.stdout.write(`${server.greeting}\n`);
-      await new Promise<void>((stop) => {
-        process.once('SIGINT', stop);
-        process.once('SIGTERM', stop);
-      });
+      await stopped;
+      const { shutdownDelayMs, shutdownMs } = config.limits;
+      // Whatever hangs then must not keep a supervisor waiting.
+      setTimeout(() => process.exit(1), shutdownDelayMs + shutdownMs + CLOSE_MS).unref();
       await server.close();
     });
 }
 
-export interface RunningServer {
+interface RunningServer {
   /** What to tell whoever started it. */
   greeting: string;
   close: () => Promise<void>;
 }
 
-/** Opens the database, brings it up to date, and listens. */
-export async function startServer(config: Config): Promise<RunningServer> {
-  const log = pino({ level: config.log.level });
-  const database = await openDatabase(config.database);
+/** Takes the port, opens the database, brings it up to date, and serves. */
+async function startServer(config: Config): Promise<RunningServer> {
+  const log = createLog(config.log);
+  let app: App | undefined;
+  // The port comes first: when it is taken, nothing was made yet, above all no first token that nobody would see.
+  const listener = await listen(config.http, (request) => app?.fetch(request) ?? stillStarting());
   try {
-    await applyMigrations(database.connection);
-    const { background, settled } = trackBackground(log);
-    const notifications = openNotifications(database, log);
-    const { fetch } = globalThis;
-    const clock = () => new Date();
-    const runtime: Runtime = {
-      config,
-      db: database.db,
-      keyring: openKeyring(config),
-      notifications,
-      providers: createProviders(config, { fetch, clock }),
-      log,
-      clock,
-      fetch,
-      background,
-    };
-    const firstToken = await bootstrap(runtime);
-    const app = createApp(runtime);
-    const server = await listen(app.fetch, config.http);
-    const stopRevocations = startRevocations(runtime);
+    const { runtime, close } = await openRuntime(withRealPort(config, listener.port), log);
+    try {
+      const firstToken = await bootstrap(runtime);
+      const stopping = new AbortController();
+      app = createApp(runtime, stopping.signal);
+      const stopRevocations = startRevocations(runtime);
+      const { publicUrl } = runtime.config.http;
+      log.info({ publicUrl, port: listener.port }, 'serving');
 
-    return {
-      greeting: greet(config, firstToken),
-      close: async () => {
-        await new Promise((closed) => server.close(closed));
-        stopRevocations();
-        await settled();
-        await notifications.close();
-        await database.close();
-      },
-    };
+      return {
+        greeting: greet(publicUrl, firstToken),
+        close: async () => {
+          log.info('stopping');
+          stopping.abort();
+          await sleep(config.limits.shutdownDelayMs);
+          const cutOff = await listener.close(config.limits.shutdownMs);
+          if (cutOff > 0) log.warn({ connections: cutOff }, 'requests took too long and were cut off');
+          stopRevocations();
+          await close();
+          log.info('stopped');
+        },
+      };
+    } catch (error) {
+      await close();
+      throw error;
+    }
   } catch (error) {
-    await database.close();
+    await listener.close(0);
     throw error;
   }
 }
 
-function listen(fetch: ReturnType<typeof createApp>['fetch'], { port, host }: Config['http']) {
-  return new Promise<ReturnType<typeof serve>>((resolve, reject) => {
-    const server = serve({ fetch, port, hostname: host }, () => resolve(server));
-    server.once('error', reject);
-  });
+function stillStarting(): Response {
+  return new Response('starting', { status: 503, headers: { 'retry-after': '1' } });
 }
 
-function greet({ http: { publicUrl } }: Config, firstToken: string | null): string {
+/** With PORT=0 the address is known when the port is. */
+function withRealPort(config: Config, port: number): Config {
+  const publicUrl = config.http.publicUrl.replace(/:0$/, `:${port}`);
+  return { ...config, http: { ...config.http, port, publicUrl } };
+}
+
+function greet(publicUrl: string, firstToken: FirstToken | null): string {
   const lines = [`Gatehouse serves at ${publicUrl}`];
   if (firstToken) {
+    const { token, fromSettings } = firstToken;
+    const bearer = fromSettings
+      ? '"Authorization: Bearer $GATEHOUSE_BOOTSTRAP_TOKEN"'
+      : `'Authorization: Bearer ${token}'`;
     lines.push(
       '',
-      'This is the first start. The user "admin" was made, with this token, which is shown only now:',
-      '',
-      `  ${firstToken}`,
+      fromSettings
+        ? `This is the first start. The user "admin" was made, with the token of GATEHOUSE_BOOTSTRAP_TOKEN (${token.slice(0, 4)}…).`
+        : `This is the first start. The user "admin" was made, with this token, which is shown only now:\n\n  ${token}`,
       '',
       'Try it:',
       '',
-      `  curl ${publicUrl}/graphql -H 'Authorization: Bearer ${firstToken}' -H 'Content-Type: application/json' -d '{"query":"{ viewer { username } }"}'`,
+      `  curl ${publicUrl}/graphql -H ${bearer} -H 'Content-Type: application/json' -d '{"query":"{ viewer { username } }"}'`,
     );
   }
   lines.push('', `GraphiQL: ${publicUrl}/graphql    Stop with Ctrl-C.`);

@@ -16,8 +16,10 @@ const transactionOptions = { maxWait: 10_000, timeout: 15_000 };
  */
 export function createPrismaClient(connection: PoolConfig, onQuery?: (sql: string) => void): Database {
   const adapter = new PrismaPg(connection);
-  if (!onQuery) return new PrismaClient({ adapter, transactionOptions });
-  const client = new PrismaClient({ adapter, transactionOptions, log: [{ emit: 'event', level: 'query' }] });
+  // Longer messages quote the arguments of the call, and errors are logged.
+  const options = { adapter, transactionOptions, errorFormat: 'minimal' as const };
+  if (!onQuery) return new PrismaClient(options);
+  const client = new PrismaClient({ ...options, log: [{ emit: 'event', level: 'query' }] });
   client.$on('query', (event) => onQuery(event.query));
   return client;
 }

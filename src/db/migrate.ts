@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg, { type PoolConfig } from 'pg';
+import { OperatorError } from '../errors.ts';
 import { sha256Hex } from '../secrets/hash.ts';
+import type { OpenDatabase } from './open.ts';
 import { everything, type MigrationList, openSchemaEngine } from './schema-engine.ts';
 
 const migrationsDir = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
@@ -48,7 +50,7 @@ export function migrationList(): MigrationList {
  * Prisma's ordinary `_prisma_migrations` table: `prisma migrate` can take over at any time.
  *
  * @returns the names of the migrations that it applied
- * @throws Error when an applied migration was edited, or a former attempt failed half-way
+ * @throws OperatorError when an applied migration was edited, or a former attempt failed half-way
  */
 export async function applyMigrations(connection: PoolConfig): Promise<string[]> {
   // The common start has nothing to apply: one query then saves loading the engine (about half a second).
@@ -58,6 +60,7 @@ export async function applyMigrations(connection: PoolConfig): Promise<string[]>
   try {
     await client.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK]);
     if ((await pendingMigrations(connection)).length === 0) return [];
+    await refuseUnfinished(client);
     // A pool of our own: the engine would leave its connections open.
     const pool = new pg.Pool(connection);
     const engine = await openSchemaEngine(new PrismaPg(pool));
@@ -93,7 +96,7 @@ export async function pendingMigrations(connection: PoolConfig): Promise<string[
       ({ name, sql }) => applied.has(name) && applied.get(name) !== sha256Hex(sql),
     );
     if (edited) {
-      throw new Error(
+      throw new OperatorError(
         `The migration ${edited.name} was edited after it was applied to this database. Restore its file, and put the change into a new migration.`,
       );
     }
@@ -101,4 +104,28 @@ export async function pendingMigrations(connection: PoolConfig): Promise<string[
   } finally {
     await client.end();
   }
+}
+
+/** The names of applied migrations that this release does not know: those of a newer one. */
+export async function newerMigrations({ db }: Pick<OpenDatabase, 'db'>): Promise<string[]> {
+  const known = listMigrations().map(({ name }) => name);
+  const rows = await db.$queryRaw<{ name: string }[]>`
+    SELECT migration_name AS name FROM _prisma_migrations
+    WHERE rolled_back_at IS NULL AND NOT migration_name = ANY (${known}) ORDER BY started_at`;
+  return rows.map(({ name }) => name);
+}
+
+/** To be asked under the lock: nobody else is applying one now. */
+async function refuseUnfinished(client: pg.Client): Promise<void> {
+  const { rows: tables } = await client.query(`SELECT to_regclass('_prisma_migrations') AS name`);
+  if (tables[0].name === null) return;
+  const { rows } = await client.query<{ migration_name: string; logs: string | null }>(
+    'SELECT migration_name, logs FROM _prisma_migrations WHERE finished_at IS NULL AND rolled_back_at IS NULL LIMIT 1',
+  );
+  const [failed] = rows;
+  if (!failed) return;
+  const reason = failed.logs?.trim() ? ` with: ${failed.logs.trim()}` : '';
+  throw new OperatorError(
+    `The migration ${failed.migration_name} was begun on this database and not finished${reason}\nRestore the backup from before it, or mend the database by hand and tell Prisma: npx prisma migrate resolve --help`,
+  );
 }

@@ -29,12 +29,18 @@ const EMBEDDED_POOL_SIZE = 4;
  * @throws DataDirInUse when the embedded database belongs to another process and `share` is off
  */
 export async function openDatabase(
-  { url, dataDir, poolSize }: Config['database'],
+  { url, dataDir, poolSize, statementTimeoutMs }: Config['database'],
   { onQuery, durable, share }: OpenOptions = {},
 ): Promise<OpenDatabase> {
   if (url) {
     const connection: PoolConfig = { connectionString: url, max: poolSize, connectionTimeoutMillis: 5_000 };
-    const db = createPrismaClient(connection, onQuery);
+    // Not on `connection`: migrations take as long as they take. An abandoned transaction would keep its locks.
+    const bounds = {
+      statement_timeout: statementTimeoutMs,
+      idle_in_transaction_session_timeout: statementTimeoutMs,
+      keepAlive: true,
+    };
+    const db = createPrismaClient({ ...connection, ...bounds }, onQuery);
     return { db, connection, kind: 'server', close: () => db.$disconnect() };
   }
   const owner = share ? await findOwner(dataDir) : undefined;

@@ -3,6 +3,7 @@ import { chmodSync, lstatSync, mkdirSync, realpathSync, renameSync, rmSync } fro
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { OperatorError } from '../errors.ts';
 import { sha256Hex } from '../secrets/hash.ts';
 
 /** What the owner of a data folder tells whoever asks. */
@@ -17,12 +18,11 @@ export interface OwnerLock {
   release: () => Promise<void>;
 }
 
-export class DataDirInUse extends Error {
+export class DataDirInUse extends OperatorError {
   constructor(dataDir: string, owner: Owner) {
     super(
       `The data folder ${dataDir} is in use by process ${owner.pid}. Stop that process, or set DATA_DIR to another folder.`,
     );
-    this.name = 'DataDirInUse';
   }
 }
 
@@ -72,7 +72,7 @@ function socketDirOf(dataDir: string): string {
   // The name can be guessed: somebody else on this machine may have made the folder first.
   const stat = lstatSync(dir);
   if (!stat.isDirectory() || stat.uid !== process.getuid?.() || (stat.mode & 0o077) !== 0) {
-    throw new Error(
+    throw new OperatorError(
       `${dir} is not a private folder of this user. Remove it, or set DATA_DIR to a shorter path.`,
     );
   }
