@@ -1,4 +1,5 @@
 import { Hono } from 'hono';
+import { createBrowserFlowRoutes } from './external-auth/browser-flow.routes.ts';
 import { createGraphiqlRoutes } from './graphql/graphiql.ts';
 import { createGraphQLServer } from './graphql/server.ts';
 import type { AppEnv } from './http/app-env.ts';
@@ -43,6 +44,7 @@ export function createApp(runtime: Runtime, stopping = new AbortController().sig
   app.all('/graphql', (c) =>
     graphql.fetch(c.req.raw, { viewer: c.get('viewer'), requestId: c.get('requestId') }),
   );
+  app.route('/', createBrowserFlowRoutes(runtime));
   app.route('/', createSessionRoutes(runtime));
   app.route('/', createStartPage(config));
 

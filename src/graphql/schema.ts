@@ -6,6 +6,7 @@ import '../accounts/accounts.mutations.ts';
 import '../external-auth/device.mutations.ts';
 import '../external-auth/external-auth.queries.ts';
 import '../external-auth/external-auth.mutations.ts';
+import '../external-auth/flow.mutations.ts';
 import '../external-auth/hand-out.queries.ts';
 import '../oauth-apps/oauth-apps.queries.ts';
 import '../oauth-apps/oauth-apps.mutations.ts';

@@ -83,6 +83,9 @@ export class ProviderFailure extends DomainError {
   }
 }
 
+/** What the browser brought back is no answer to what we asked: another `state`, or another issuer (RFC 9207). */
+export class ForeignAnswer extends ProviderFailure {}
+
 const DEAD_REFRESH_TOKEN = new Set([
   'bad_refresh_token',
   'invalid_grant',
