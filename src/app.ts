@@ -13,6 +13,7 @@ import { requestLog } from './http/request-log.ts';
 import { securityHeaders } from './http/security-headers.ts';
 import { createSessionRoutes } from './http/session-routes.ts';
 import { createStartPage } from './http/start-page.ts';
+import { createGitflicRoutes } from './rest/gitflic/routes.ts';
 import { createOpenApiRoutes } from './rest/openapi.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -47,6 +48,7 @@ export function createApp(runtime: Runtime, stopping = new AbortController().sig
   app.route('/', createBrowserFlowRoutes(runtime));
   app.route('/', createSessionRoutes(runtime));
   app.route('/', createStartPage(config));
+  app.route('/', createGitflicRoutes(runtime, graphql.execute));
 
   return { fetch: (request) => app.fetch(request) };
 }

@@ -185,7 +185,7 @@ export const OAuthAppId = z.object({
 const MAX_OFFSET = 2 ** 31 - 1;
 
 /** @param maxSize the longest page that the operator allows */
-export function paging(maxSize: number) {
+function paging(maxSize: number) {
   return z
     .object({
       page: wholeNumber('page', 0, MAX_OFFSET, 0).meta({ description: 'From 0.' }),
