@@ -79,7 +79,10 @@ interface Failure {
 }
 
 /** What this dialect calls the inputs of our operations. */
-const FIELDS: Record<string, string> = { redirectUris: 'authCallbackUrl' };
+const FIELDS: Record<string, string> = {
+  redirectUris: 'authCallbackUrl',
+  firstRedirectUri: 'authCallbackUrl',
+};
 
 const STATUS: Record<string, number> = {
   FORBIDDEN: 403,

@@ -3,7 +3,6 @@ import { type Context, Hono } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { z } from 'zod';
 import type { Viewer } from '../../auth/viewer.ts';
-import { DomainError } from '../../errors.ts';
 import {
   GitflicAddSshKeyDocument,
   GitflicCreateOAuthAppDocument,
@@ -18,6 +17,7 @@ import { formatInstant } from '../../graphql/date-time.ts';
 import type { Execute } from '../../graphql/execute.ts';
 import { encodeGlobalId } from '../../graphql/global-id.ts';
 import type { AppEnv } from '../../http/app-env.ts';
+import { answerError } from '../../http/problem.ts';
 import type { Runtime } from '../../runtime.ts';
 import { mountRoutes, type RestHandler } from '../mount-routes.ts';
 import { readJsonBody } from '../read-body.ts';
@@ -128,7 +128,11 @@ export function createGitflicRoutes(runtime: Runtime, execute: Execute): Hono<Ap
       };
     }),
 
-    readOAuthApp: signedIn(async (c): Promise<z.infer<typeof OAuthApp>> => appAnswer(await readApp(c))),
+    readOAuthApp: signedIn(async (c): Promise<z.infer<typeof OAuthApp>> => {
+      const { viewer } = await run(c, GitflicReadOAuthAppDocument, parse(OAuthAppId, c.req.param()));
+      if (!viewer.oauthApp) throw notFound('The OAuth app was not found.');
+      return appAnswer(viewer.oauthApp);
+    }),
 
     createOAuthApp: signedIn(async (c): Promise<z.infer<typeof OAuthApp>> => {
       const { authCallbackUrl, ...rest } = await bodyOf(c, OAuthAppInput);
@@ -140,9 +144,10 @@ export function createGitflicRoutes(runtime: Runtime, execute: Execute): Hono<Ap
 
     replaceOAuthApp: signedIn(async (c): Promise<z.infer<typeof OAuthApp>> => {
       const id = globalId(c);
-      const { authCallbackUrl, ...rest } = await bodyOf(c, OAuthAppInput);
-      const { redirectUris } = await readApp(c);
-      const input = { ...rest, id, redirectUris: replaceFirst(redirectUris, authCallbackUrl) };
+      // This dialect knows one redirect URI. A client of it that changes a name must not cut off the users who
+      // return to the others.
+      const { authCallbackUrl: firstRedirectUri, ...rest } = await bodyOf(c, OAuthAppInput);
+      const input = { ...rest, id, firstRedirectUri };
       const { updateOAuthApp: result } = await run(c, GitflicReplaceOAuthAppDocument, { input });
       if ('code' in result) throw refusal(c, result);
       return appAnswer(result.oauthApp);
@@ -156,12 +161,6 @@ export function createGitflicRoutes(runtime: Runtime, execute: Execute): Hono<Ap
       return {};
     }),
   };
-
-  async function readApp(c: Context<AppEnv>): Promise<GitflicOAuthAppFragment> {
-    const { viewer } = await run(c, GitflicReadOAuthAppDocument, parse(OAuthAppId, c.req.param()));
-    if (!viewer.oauthApp) throw notFound('The OAuth app was not found.');
-    return viewer.oauthApp;
-  }
 
   const app = new Hono<AppEnv>();
   for (const base of BASE_PATHS) {
@@ -177,23 +176,13 @@ export function createGitflicRoutes(runtime: Runtime, execute: Execute): Hono<Ap
       throw notFound('There is nothing at this path.');
     });
   }
-  app.onError((error, c) => answerFailure(runtime, error, c));
+  app.onError((error, c) => {
+    // All others are written out in this dialect, too: by the path.
+    if (!(error instanceof GitflicProblem)) return answerError(runtime, error, c);
+    for (const [name, value] of Object.entries(error.headers)) c.header(name, value);
+    return json(c, error.status, error.toBody(c.req.path, runtime.clock()));
+  });
   return app;
-}
-
-/** Writes an error out in this dialect; an unexpected one is logged and masked. */
-function answerFailure(runtime: Runtime, error: unknown, c: Context<AppEnv>): Response {
-  const problem = toProblem(runtime, error, c);
-  for (const [name, value] of Object.entries(problem.headers)) c.header(name, value);
-  return json(c, problem.status, problem.toBody(c.req.path, runtime.clock()));
-}
-
-function toProblem(runtime: Runtime, error: unknown, c: Context<AppEnv>): GitflicProblem {
-  if (error instanceof GitflicProblem) return error;
-  const problem = error instanceof DomainError ? problemOf(error) : null;
-  if (problem) return problem;
-  runtime.log.error({ err: error, requestId: c.get('requestId') }, 'request failed');
-  return internal(c.get('requestId'));
 }
 
 /** Answers are one user's own, and some carry a credential: nobody may keep them. */
@@ -225,15 +214,4 @@ function appAnswer(app: GitflicOAuthAppFragment): z.infer<typeof OAuthApp> {
     authCallbackUrl: app.redirectUris[0] ?? '',
     standalone: app.standalone,
   };
-}
-
-/**
- * This dialect knows one redirect URI. A client of it that changes a name must not cut off the users who return to
- * the others, so it replaces the first and keeps the rest.
- *
- * @returns undefined when nothing changes: then a change of the list at the same time is not undone either
- */
-function replaceFirst(redirectUris: string[], first: string): string[] | undefined {
-  if (redirectUris[0] === first) return undefined;
-  return [first, ...redirectUris.slice(1).filter((uri) => uri !== first)];
 }
