@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { expectNothingStored } from '../database-dump.ts';
+import { globalId } from '../graphql/arguments.ts';
 import { useGateway } from '../harness.ts';
-import { askGitflic, newApp } from './gitflic-client.ts';
+import { askGitflic, fieldsOf, newApp } from './gitflic-client.ts';
 
 const gateway = useGateway();
 const masked = useGateway({ env: { OAUTH_APP_SECRET_READS: 'masked' } });
@@ -10,14 +11,12 @@ const PATH = '/user/settings/oauth';
 const REDIRECT_URIS = '{ viewer { oauthApps { edges { node { redirectUris } } } } }';
 
 /** An app with several redirect URIs, which only GraphQL can make. */
-async function appOf(token: string, redirectUris: string[]): Promise<string> {
+async function appOf(token: string, redirectUris: string[], standalone = false): Promise<string> {
   const { data } = await gateway.graphql(
-    `mutation ($redirectUris: [String!]!) {
-      createOAuthApp(input: { name: "Robot", homepageUrl: "https://example.com", redirectUris: $redirectUris }) {
-        ... on CreateOAuthAppPayload { oauthApp { uuid } }
-      }
+    `mutation ($input: CreateOAuthAppInput!) {
+      createOAuthApp(input: $input) { ... on CreateOAuthAppPayload { oauthApp { uuid } } }
     }`,
-    { redirectUris },
+    { input: { name: 'Robot', homepageUrl: 'https://example.com', redirectUris, standalone } },
     token,
   );
   return data.createOAuthApp.oauthApp.uuid;
@@ -54,6 +53,57 @@ describe('an app with several redirect URIs', () => {
     const { status, body } = await askGitflic(gateway, `PUT ${PATH}/${id}`, { token, json });
     expect([status, body.name, body.authCallbackUrl]).toEqual([200, 'Renamed', authCallbackUrl]);
     expect(await redirectUrisOf(token)).toEqual(expected);
+  });
+
+  it('keeps a list that GraphQL changes at the same time', async () => {
+    const { token } = await gateway.user();
+    const id = await appOf(token, [one, two]);
+    const json = { ...newApp, authCallbackUrl: four };
+    await Promise.all([
+      askGitflic(gateway, `PUT ${PATH}/${id}`, { token, json }),
+      gateway.graphql(
+        `mutation ($id: ID!, $uris: [String!]) {
+          updateOAuthApp(input: { id: $id, redirectUris: $uris }) { __typename }
+        }`,
+        { id: globalId('OAuthApp', id), uris: [one, three] },
+        token,
+      ),
+    ]);
+    // Whichever came first: the list of GraphQL, and not what the PUT found before it.
+    expect([
+      [one, three],
+      [four, three],
+    ]).toContainEqual(await redirectUrisOf(token));
+  });
+});
+
+describe('the callback of an app', () => {
+  it.each([
+    'https://example.com',
+    'http://intranet:8080/callback',
+    'http://localhost:3000/',
+    'https://gitflic.ru/settings/oauth/create',
+  ])('is kept as it was written: %s', async (authCallbackUrl) => {
+    const { token } = await gateway.user();
+    const json = { ...newApp, authCallbackUrl };
+    const { body } = await askGitflic(gateway, `POST ${PATH}`, { token, json });
+    expect(body.authCallbackUrl).toBe(authCallbackUrl);
+  });
+
+  it("may have a native app's own scheme as long as the app is standalone", async () => {
+    const { token } = await gateway.user();
+    const json = { ...newApp, authCallbackUrl: 'com.example.app:/callback', standalone: true };
+    const { status, body } = await askGitflic(gateway, `POST ${PATH}`, { token, json });
+    expect(status).toBe(200);
+    const confidential = { ...json, standalone: false };
+    for (const request of [`POST ${PATH}`, `PUT ${PATH}/${body.id}`]) {
+      const answer = await askGitflic(gateway, request, { token, json: confidential });
+      expect([answer.status, fieldsOf(answer)], request).toEqual([422, ['authCallbackUrl']]);
+    }
+    // The one that stands behind the first is not in the request: standalone is what does not go.
+    const id = await appOf(token, ['https://one.test/', 'com.example.app:/callback'], true);
+    const answer = await askGitflic(gateway, `PUT ${PATH}/${id}`, { token, json: newApp });
+    expect([answer.status, fieldsOf(answer)]).toEqual([422, ['standalone']]);
   });
 });
 
