@@ -1,0 +1,105 @@
+import { fork } from 'node:child_process';
+import { join } from 'node:path';
+import { countSettled, deleteWritten } from './database.ts';
+import type { LoadResult, LoadTask } from './load/generator.ts';
+import type { Progress } from './progress.ts';
+import type { Measurement, Round } from './results.ts';
+import { adopt, root, type Server } from './servers.ts';
+import type { Workload } from './workloads.ts';
+
+export const CONNECTIONS = 64;
+
+export interface Timing {
+  rounds: number;
+  seconds: number;
+  warmupSeconds: number;
+}
+
+export const FULL: Timing = { rounds: 5, seconds: 5, warmupSeconds: 3 };
+export const QUICK: Timing = { rounds: 3, seconds: 1, warmupSeconds: 1 };
+
+export interface LoadGenerator {
+  run: (task: LoadTask) => Promise<LoadResult>;
+  stop: () => void;
+}
+
+export function startLoadGenerator(): LoadGenerator {
+  const child = adopt(
+    fork(join(root, 'bench/.build/bench/load/generator.js'), { stdio: 'inherit', execArgv: [] }),
+  );
+  return {
+    run: (task) =>
+      new Promise((resolve, reject) => {
+        const onExit = () => reject(new Error('The load generator ended.'));
+        child.once('exit', onExit);
+        child.once('message', (result) => {
+          child.off('exit', onExit);
+          resolve(result as LoadResult);
+        });
+        child.send(task);
+      }),
+    stop: () => child.disconnect(),
+  };
+}
+
+/**
+ * Measures servers in turn, A B C A B C: what slows the machine for a while slows them all.
+ *
+ * @param contenders each has a name of its own; several may be of one kind
+ * @throws Error when any server gives a single wrong answer, or none
+ */
+export async function measure(
+  generator: LoadGenerator,
+  contenders: { name: string; server: Server }[],
+  workload: Workload,
+  timing: Timing,
+  progress: Progress,
+): Promise<Measurement[]> {
+  const rounds = new Map<string, Round[]>(contenders.map(({ name }) => [name, []]));
+  for (let round = 0; round <= timing.rounds; round += 1) {
+    const isWarmup = round === 0;
+    for (const { name, server } of contenders) {
+      const turn = isWarmup ? 'warm-up' : `round ${round} of ${timing.rounds}`;
+      progress.update(`${workload.title}: ${turn}, ${name} …`);
+      const seconds = isWarmup ? timing.warmupSeconds : timing.seconds;
+      const first = await loadOnce(generator, server, workload, seconds);
+      if (isWarmup) continue;
+      // On a busy machine the first answer may take longer than a short round.
+      const result = first.answers > 0 ? first : await loadOnce(generator, server, workload, seconds * 10);
+      if (result.answers === 0) throw new Error(`${server.kind.title}, ${workload.title}: no answers.`);
+      rounds.get(name)?.push({
+        throughput: result.answers / result.seconds,
+        p50: result.latency.p50,
+        p99: result.latency.p99,
+      });
+    }
+  }
+  return contenders.map(({ name }) => ({
+    server: name,
+    workload: workload.name,
+    rounds: rounds.get(name) ?? [],
+  }));
+}
+
+async function loadOnce(
+  generator: LoadGenerator,
+  server: Server,
+  workload: Workload,
+  seconds: number,
+): Promise<LoadResult> {
+  const { url, kind, databaseUrl } = server;
+  const task = { url, workload: workload.name, words: kind.words, connections: CONNECTIONS, seconds };
+  const result = await generator.run(task);
+  if (result.faults.length > 0) {
+    throw new Error(`${kind.title}, ${workload.title}: ${result.faults.join('; ')}`);
+  }
+  if (workload.kind.endsWith('read')) return result;
+  const stored = await countSettled(databaseUrl);
+  // A request that was under way at the end may have stored its row without its answer being counted.
+  const isComplete = stored >= result.answers && stored <= result.answers + CONNECTIONS;
+  if (workload.kind === 'write' && !isComplete) {
+    throw new Error(`${kind.title} answered ${result.answers} writes and stored ${stored} rows.`);
+  }
+  await deleteWritten(databaseUrl);
+  return result;
+}

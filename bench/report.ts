@@ -1,0 +1,184 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { judge } from './goals.ts';
+import type { Progress } from './progress.ts';
+import { type BenchResult, type Comparison, median, summarise, summaryOf } from './results.ts';
+import { root } from './servers.ts';
+import type { SoakResult } from './soak.ts';
+import { drawSoak, drawThroughput } from './svg.ts';
+
+const docs = join(root, 'docs');
+
+/** The words of a person, which stay when the figures change. */
+const NOTES = join(root, 'bench/notes.md');
+
+/**
+ * Writes docs/benchmarks.md and its plots.
+ *
+ * @param files what `--json` wrote: of a run, and of a soak if there was one
+ */
+export function report(files: string[], progress: Progress): void {
+  const documents = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as BenchResult | SoakResult);
+  const result = documents.find((each): each is BenchResult => 'measurements' in each);
+  const soak = documents.find((each): each is SoakResult => 'samples' in each);
+  if (!result) {
+    throw new Error(
+      '`report` takes the result of a run: npm run bench -- --json FILE, then npm run bench -- report FILE',
+    );
+  }
+  mkdirSync(join(docs, 'benchmarks'), { recursive: true });
+  writeFileSync(join(docs, 'benchmarks/throughput.svg'), drawThroughput(result));
+  if (soak) writeFileSync(join(docs, 'benchmarks/soak.svg'), drawSoak(soak.samples));
+  writeFileSync(join(docs, 'benchmarks.md'), write(result, soak));
+  // Tables are aligned as everywhere else.
+  execFileSync(join(root, 'node_modules/.bin/biome'), ['format', '--write', 'docs/benchmarks.md'], {
+    cwd: root,
+  });
+  progress.say('Wrote docs/benchmarks.md and docs/benchmarks/*.svg.');
+}
+
+function write(result: BenchResult, soak: SoakResult | undefined): string {
+  const { machine, settings, servers } = result;
+  const limit = servers.find(({ role }) => role === 'limit')?.title;
+  return [
+    '# Benchmarks',
+    '',
+    '<!-- Written by `npm run bench -- report FILE`; the prose at the end is bench/notes.md. -->',
+    '',
+    `Gatehouse against ${list(servers.filter(({ role }) => role === 'peer').map(({ title }) => title))}, all on the same PostgreSQL, with the same rows and the same token check${limit ? `; and against ${limit}, which shows what the machine and the database could do at best: no GraphQL, one hand-written statement a request` : ''}. Before anything was timed, ${result.comparedAnswers} answers of all servers, and the rows that their writes stored, were compared and found equal. [bench/README.md](../bench/README.md) tells how it is done.`,
+    '',
+    '```sh',
+    `${result.command} --json result.json`.replace(/ --json \S+ --json/, ' --json'),
+    'npm run bench -- report result.json',
+    '```',
+    '',
+    table(
+      ['', ''],
+      [
+        ['Date', result.date.slice(0, 10)],
+        ['Gatehouse', result.commit],
+        ['Machine', `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, ${machine.system}`],
+        ['Node.js', `${machine.node}; PostGraphile ${machine.peerNode}`],
+        ['Database', result.postgres],
+        [
+          'Load',
+          `${settings.connections} connections; ${settings.warmupSeconds} s to warm up, then ${settings.rounds} rounds of ${settings.seconds} s, the servers in turn; ${settings.poolSize} database connections each`,
+        ],
+      ],
+    ),
+    '',
+    'The load, the servers and PostgreSQL share the machine. Compare the figures with each other, not with those of another machine.',
+    '',
+    '## Goals',
+    '',
+    table(
+      ['', 'Goal', 'Measured', ''],
+      judge(result).map(({ what, goal, measured, reached }) => [
+        what,
+        goal,
+        measured,
+        reached ? 'reached' : '**missed**',
+      ]),
+    ),
+    '',
+    '## Throughput',
+    '',
+    '![Answers a second of each server in each workload](benchmarks/throughput.svg)',
+    '',
+    'Answers a second: the median of the rounds, and ± half of what lies between the slowest and the fastest. Times in milliseconds.',
+    ...result.workloads.flatMap(({ name, title }) => ['', `### ${title}`, '', throughputOf(result, name)]),
+    ...section('Memory', memoryOf(result)),
+    ...section('Start', startsOf(result)),
+    ...section('1,000,000 users', comparisonOf(result.growth, '1,000 users', '1,000,000 users')),
+    ...section('Deep pages', comparisonOf(result.deepPage && [result.deepPage], 'first page', 'deep page')),
+    ...section('Two processes', comparisonOf(result.workers, 'one process', '`WORKERS=2`')),
+    ...section('Soak', soakOf(soak)),
+    ...(existsSync(NOTES) ? ['', readFileSync(NOTES, 'utf8').trim()] : []),
+    '',
+  ].join('\n');
+}
+
+function section(title: string, content: string | null): string[] {
+  return content ? ['', `## ${title}`, '', content] : [];
+}
+
+function throughputOf(result: BenchResult, workload: string): string {
+  const own = summaryOf(result, 'gatehouse', workload);
+  const rows = result.servers.flatMap(({ name, title, role }) => {
+    const summary = summaryOf(result, name, workload);
+    if (!summary) return [];
+    const multiple = own ? `${(own.throughput / summary.throughput).toFixed(2)}×` : '';
+    return [
+      [
+        title,
+        `${count(summary.throughput)} ± ${Math.round((summary.spread / 2) * 100)}%`,
+        summary.p50.toFixed(1),
+        summary.p99.toFixed(1),
+        role === 'gatehouse' ? '' : multiple,
+      ],
+    ];
+  });
+  return table(['', 'Answers/s', 'p50', 'p99', 'Gatehouse is'], rows);
+}
+
+function memoryOf({ servers }: BenchResult): string | null {
+  const rows = servers.flatMap(({ title, memory }) =>
+    memory ? [[title, `${memory.idle} MB`, `${memory.loaded} MB`]] : [],
+  );
+  return rows.length > 0 ? table(['Resident', 'Before the load', 'After it'], rows) : null;
+}
+
+function startsOf({ starts }: BenchResult): string | null {
+  if (!starts) return null;
+  const row = (what: string, times: number[]) => [
+    what,
+    `${count(median(times))} ms`,
+    `${count(Math.min(...times))} to ${count(Math.max(...times))} ms`,
+  ];
+  return [
+    'From the start of the process until the first 200 of `/readyz`, on data that is there.',
+    '',
+    table(
+      ['', 'Median', `Of ${starts.embedded.length}`],
+      [row('Embedded', starts.embedded), row('PostgreSQL', starts.server)],
+    ),
+  ].join('\n');
+}
+
+function comparisonOf(comparisons: Comparison[] | undefined, base: string, other: string): string | null {
+  if (!comparisons) return null;
+  const rows = comparisons.map((each) => {
+    const [before, after] = [summarise(each.base), summarise(each.other)];
+    return [
+      each.title,
+      count(before.throughput),
+      count(after.throughput),
+      `${(after.throughput / before.throughput).toFixed(2)}×`,
+    ];
+  });
+  return `Answers a second of Gatehouse.\n\n${table(['', base, other, ''], rows)}`;
+}
+
+function soakOf(soak: SoakResult | undefined): string | null {
+  if (!soak) return null;
+  const { answers, minutes, slope, isFlat } = soak;
+  return [
+    `${count(answers)} answers, nine reads to one write, in ${minutes} minutes. Once settled, the resident memory changed by ${slope.resident.toFixed(1)} MB an hour, and the heap by ${slope.heap.toFixed(1)}: ${isFlat ? 'flat' : '**not flat**'}.`,
+    '',
+    '![Resident memory and heap over the time of the soak](benchmarks/soak.svg)',
+  ].join('\n');
+}
+
+function count(value: number): string {
+  return Math.round(value).toLocaleString('en');
+}
+
+function table(head: string[], rows: string[][]): string {
+  const line = (cells: string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}
+
+function list(names: string[]): string {
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+}

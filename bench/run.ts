@@ -1,0 +1,220 @@
+/** `npm run bench`: see options.ts for what it takes, and README.md for what it does. */
+import { writeFileSync } from 'node:fs';
+import { measureStarts } from './cold-start.ts';
+import { deleteWritten, openPostgres, POOL_SIZE, type Postgres, prepareDatabase } from './database.ts';
+import { checkEquality } from './equality.ts';
+import { install } from './install.ts';
+import {
+  CONNECTIONS,
+  FULL,
+  type LoadGenerator,
+  measure,
+  QUICK,
+  startLoadGenerator,
+  type Timing,
+} from './measure.ts';
+import { type Options, parseOptions, USAGE } from './options.ts';
+import { collectPlans, describePlans, findScans, PLAN_SETTINGS, type RequestPlans } from './plans.ts';
+import { LARGE, SMALL } from './population.ts';
+import { createProgress, type Progress } from './progress.ts';
+import { report } from './report.ts';
+import { type BenchResult, type Comparison, currentCommit, describeMachine, type Round } from './results.ts';
+import { killAll, root, type Server, type ServerKind, serverKinds, startServer } from './servers.ts';
+import { type SoakResult, soak } from './soak.ts';
+import { printTable } from './table.ts';
+import { pageWorkloads, type Workload, workloads } from './workloads.ts';
+
+const gatehouse = serverKinds[0] as ServerKind;
+const peerNode = serverKinds.find(({ name }) => name === 'postgraphile')?.command[0] ?? process.execPath;
+
+async function main(
+  options: Options & { command: Exclude<Options['command'], 'help'> },
+  progress: Progress,
+): Promise<void> {
+  const { command, files, json } = options;
+  if (command === 'report') return report(files, progress);
+  install(progress);
+  const settings = command === 'plans' ? PLAN_SETTINGS : [];
+  const postgres = await openPostgres(process.env.BENCH_DATABASE_URL, settings);
+  stopOnSignals(postgres, progress);
+  try {
+    const result = await commands[command](options, postgres, progress);
+    if (json) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
+  } finally {
+    killAll();
+    await postgres.stop();
+  }
+}
+
+const commands = {
+  async run(options: Options, postgres: Postgres, progress: Progress): Promise<BenchResult> {
+    const result = await runBenchmark(options, postgres, progress);
+    process.stdout.write(`${printTable(result)}\n`);
+    return result;
+  },
+
+  async soak({ minutes }: Options, postgres: Postgres, progress: Progress): Promise<SoakResult> {
+    const databaseUrl = postgres.databaseUrl('small');
+    await prepareDatabase(databaseUrl, SMALL, progress);
+    const generator = startLoadGenerator();
+    const server = await startServer(gatehouse, databaseUrl, {
+      NODE_OPTIONS: `--import ${new URL('heap-probe.mjs', import.meta.url).href}`,
+    });
+    const result = {
+      date: new Date().toISOString(),
+      commit: currentCommit(root),
+      ...(await soak(server, generator, minutes, progress)),
+    };
+    generator.stop();
+    await server.stop();
+    const { resident, heap } = result.slope;
+    progress.say(
+      `${result.answers.toLocaleString('en')} answers in ${minutes} minutes. Once settled, resident memory grew by ${resident.toFixed(1)} MB an hour, the heap by ${heap.toFixed(1)}.`,
+    );
+    progress.say(result.isFlat ? 'Flat.' : 'NOT FLAT: the memory grows.');
+    if (!result.isFlat) process.exitCode = 1;
+    return result;
+  },
+
+  async plans({ users }: Options, postgres: Postgres, progress: Progress): Promise<RequestPlans[]> {
+    const databaseUrl = postgres.databaseUrl('large');
+    await prepareDatabase(databaseUrl, { users }, progress);
+    const plans = await collectPlans(gatehouse, databaseUrl, progress);
+    await deleteWritten(databaseUrl);
+    process.stdout.write(`${describePlans(plans)}\n`);
+    const scans = findScans(plans);
+    if (scans.length > 0) throw new Error(`These statements use no index:\n${scans.join('\n')}`);
+    const count = plans.reduce((sum, each) => sum + each.plans.length, 0);
+    progress.say(`All ${count} statements use an index.`);
+    return plans;
+  },
+};
+
+async function runBenchmark(
+  { quick, only, peers, growth, workers }: Options,
+  postgres: Postgres,
+  progress: Progress,
+): Promise<BenchResult> {
+  const timing = quick ? QUICK : FULL;
+  const kinds = serverKinds.filter(({ name }) => name === 'gatehouse' || !peers || peers.includes(name));
+  const chosen = workloads.filter(({ name }) => !only || only.includes(name));
+  const small = postgres.databaseUrl('small');
+  await prepareDatabase(small, SMALL, progress);
+
+  progress.say(`Starting ${kinds.map(({ title }) => title).join(', ')} …`);
+  const servers: Server[] = [];
+  for (const kind of kinds) servers.push(await startServer(kind, small));
+  const idle = servers.map((server) => server.memory());
+
+  progress.say('Comparing their answers …');
+  const comparedAnswers = await checkEquality(servers, chosen);
+  progress.say(`${comparedAnswers} answers are equal.`);
+  await deleteWritten(small);
+
+  const generator = startLoadGenerator();
+  const result: BenchResult = {
+    version: 1,
+    date: new Date().toISOString(),
+    commit: currentCommit(root),
+    command: `npm run bench -- ${process.argv.slice(2).join(' ')}`.replace(/ -- $/, ''),
+    machine: describeMachine(peerNode),
+    postgres: await postgres.describe(),
+    settings: { connections: CONNECTIONS, poolSize: POOL_SIZE, ...timing },
+    comparedAnswers,
+    servers: [],
+    workloads: chosen.map(({ name, title, kind }) => ({ name, title, kind })),
+    measurements: [],
+  };
+  for (const workload of chosen) {
+    const able = servers.filter(({ kind }) => workload.kind !== 'rest-read' || kind.role !== 'peer');
+    const contenders = able.map((server) => ({ name: server.kind.name, server }));
+    result.measurements.push(...(await measure(generator, contenders, workload, timing, progress)));
+    progress.say(`Measured: ${workload.title}`);
+  }
+  result.servers = servers.map(({ kind: { name, title, role }, memory }, i) => ({
+    ...{ name, title, role },
+    memory: { idle: idle[i] ?? 0, loaded: memory() },
+  }));
+  for (const server of servers) await server.stop();
+
+  if (!only) result.starts = await measureStarts(gatehouse, small, quick ? 3 : 7, progress);
+
+  const compare = (others: { databaseUrl: string; env?: Record<string, string> }, reads: Workload[]) =>
+    compareGatehouses(small, others, reads, { generator, timing, progress });
+  const reads = chosen.filter(({ kind }) => kind.endsWith('read'));
+  if (growth) {
+    const large = postgres.databaseUrl('large');
+    await prepareDatabase(large, LARGE, progress);
+    result.growth = await compare({ databaseUrl: large }, chosen);
+    result.deepPage = await compareDeepPage(large, generator, timing, progress);
+  }
+  if (workers) result.workers = await compare({ databaseUrl: small, env: { WORKERS: '2' } }, reads);
+  generator.stop();
+  return result;
+}
+
+/** Gatehouse against itself, elsewhere or set up otherwise. */
+async function compareGatehouses(
+  databaseUrl: string,
+  other: { databaseUrl: string; env?: Record<string, string> },
+  chosen: Workload[],
+  { generator, timing, progress }: { generator: LoadGenerator; timing: Timing; progress: Progress },
+): Promise<Comparison[]> {
+  const contenders = [
+    { name: 'base', server: await startServer(gatehouse, databaseUrl) },
+    { name: 'other', server: await startServer(gatehouse, other.databaseUrl, other.env) },
+  ];
+  const comparisons: Comparison[] = [];
+  for (const workload of chosen) {
+    const [base, compared] = await measure(generator, contenders, workload, timing, progress);
+    comparisons.push({
+      workload: workload.name,
+      title: workload.title,
+      base: base?.rounds ?? [],
+      other: compared?.rounds ?? [],
+    });
+    progress.say(`Compared: ${workload.title}`);
+  }
+  for (const { server } of contenders) await server.stop();
+  return comparisons;
+}
+
+async function compareDeepPage(
+  databaseUrl: string,
+  generator: LoadGenerator,
+  timing: Timing,
+  progress: Progress,
+): Promise<Comparison> {
+  const server = await startServer(gatehouse, databaseUrl);
+  const rounds: Round[][] = [];
+  for (const workload of pageWorkloads) {
+    const [measured] = await measure(generator, [{ name: 'gatehouse', server }], workload, timing, progress);
+    rounds.push(measured?.rounds ?? []);
+  }
+  await server.stop();
+  const [base = [], other = []] = rounds;
+  return { workload: 'deep-page', title: pageWorkloads[1]?.title ?? '', base, other };
+}
+
+/** Ends what was started, by its id, also when the run is interrupted. */
+function stopOnSignals(postgres: Postgres, progress: Progress): void {
+  const stop = async () => {
+    progress.say('Stopping what was started …');
+    killAll();
+    await postgres.stop();
+    process.exit(130);
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+}
+
+const progress = createProgress();
+try {
+  const options = parseOptions(process.argv.slice(2));
+  const { command } = options;
+  if (command === 'help') process.stdout.write(`${USAGE}\n`);
+  else await main({ ...options, command }, progress);
+} catch (error) {
+  progress.say(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}
