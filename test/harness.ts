@@ -55,6 +55,8 @@ export interface TestGateway {
 export interface GatewayOptions {
   env?: Record<string, string>;
   fetch?: typeof globalThis.fetch;
+  /** Another gateway, whose database this one shares, as a second replica does. */
+  beside?: TestGateway;
 }
 
 /**
@@ -73,12 +75,16 @@ export function useGateway(options: GatewayOptions = {}): TestGateway {
   return gateway;
 }
 
-export async function startGateway({ env = {}, fetch = globalThis.fetch }: GatewayOptions = {}): Promise<{
+export async function startGateway({
+  env = {},
+  fetch = globalThis.fetch,
+  beside,
+}: GatewayOptions = {}): Promise<{
   gateway: TestGateway;
   close: () => Promise<void>;
 }> {
   const origin = 'http://gatehouse.test';
-  const { databaseSettings, remove } = await makeDatabase();
+  const { databaseSettings, remove } = beside ? sharedDatabase(beside) : await makeDatabase();
   const config: Config = parseConfig({
     PUBLIC_URL: origin,
     ENCRYPTION_KEYS: Buffer.alloc(32, 7).toString('base64'),
@@ -89,6 +95,7 @@ export async function startGateway({ env = {}, fetch = globalThis.fetch }: Gatew
   const logLines: string[] = [];
   const database = await openDatabase(config.database, {
     durable: false,
+    share: beside !== undefined,
     onQuery: (sql) => statements.push(sql),
   });
   const log = createLog({ level: 'debug' }, { write: (line: string) => logLines.push(line) });
@@ -148,6 +155,15 @@ export async function startGateway({ env = {}, fetch = globalThis.fetch }: Gatew
       await database.close();
       await remove();
     },
+  };
+}
+
+/** Belongs to the gateway that made it, which has to be closed last. */
+function sharedDatabase({ runtime }: TestGateway): Awaited<ReturnType<typeof makeDatabase>> {
+  const { url, dataDir } = runtime.config.database;
+  return {
+    databaseSettings: url ? { DATABASE_URL: url } : { DATA_DIR: dataDir },
+    remove: async () => {},
   };
 }
 
