@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { countSettled, deleteWritten } from './database.ts';
-import type { LoadResult, LoadTask } from './load/generator.ts';
+import type { LoadResult, LoadTask } from './load-task.ts';
 import type { Progress } from './progress.ts';
 import type { Measurement, Round } from './results.ts';
 import { adopt, root, type Server } from './servers.ts';

@@ -3,26 +3,9 @@
  */
 import { generateKeyPairSync } from 'node:crypto';
 import autocannon from 'autocannon';
+import type { LoadResult, LoadTask } from '../load-task.ts';
 import { tokenOf } from '../population.ts';
 import { type HttpRequest, pageWorkloads, type Unique, type Words, workloads } from '../workloads.ts';
-
-export interface LoadTask {
-  url: string;
-  workload: string;
-  words: Words;
-  connections: number;
-  seconds: number;
-}
-
-export interface LoadResult {
-  /** Answers within the time measured. */
-  answers: number;
-  seconds: number;
-  /** In milliseconds. */
-  latency: { p50: number; p99: number; max: number };
-  /** What went wrong; empty when nothing did. */
-  faults: string[];
-}
 
 /** Keys are made before the clock runs: making one takes as long as a server's part of a request. */
 const keys: string[] = [];
