@@ -174,9 +174,11 @@ function count(value: number): string {
   return Math.round(value).toLocaleString('en');
 }
 
+/** Figures stand to the right. */
 function table(head: string[], rows: string[][]): string {
   const line = (cells: string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+  const isFigure = (i: number) => rows.every((row) => /^(?:[\d,.]+( .+)?|[\d.]+×|)$/.test(row[i] ?? ''));
+  return [line(head), line(head.map((_, i) => (isFigure(i) ? '---:' : '---'))), ...rows.map(line)].join('\n');
 }
 
 function list(names: string[]): string {

@@ -228,7 +228,7 @@ export const workloads: Workload[] = [
     kind: 'rest-read',
     users: REGULARS,
     requests: (user) => [{ method: 'GET', path: '/api/v2/external-auth', user }],
-    expect: /"provider_id":"gitlab"/,
+    expect: /"provider_id": ?"gitlab"/,
   },
   {
     name: 'add-key',

@@ -304,5 +304,129 @@ app.post<{ Body: GraphQLBody }>('/graphql', async ({ body, headers: { authorizat
   return reply.type('application/json; charset=utf-8').send(rows[0]?.body);
 });
 
+/** GitFlic's dialect. The secret is encrypted, so the answer is made here, by a serialiser that Fastify compiles. */
+const APP_COLUMNS = `a.id, a.name, a.description, a.client_id, a.homepage_url, a.redirect_uris[1] AS callback, a.standalone,
+  s.id AS secret_id, s.secret`;
+
+const CURRENT_SECRET = `LEFT JOIN LATERAL (
+    SELECT s.id, s.secret FROM oauth_app_secrets s WHERE s.app_id = a.id
+    ORDER BY s.expires_at DESC NULLS FIRST LIMIT 1) s ON true`;
+
+const LIST_APPS: Statement = {
+  name: 'list-apps',
+  text: `${VIEWER} SELECT token_id, stale, ${total('oauth_apps')}::int AS total, ${APP_COLUMNS}
+    FROM viewer LEFT JOIN LATERAL (
+      SELECT * FROM oauth_apps a WHERE a.user_id = viewer.id ORDER BY a.id DESC LIMIT $2 OFFSET $3
+    ) a ON true ${CURRENT_SECRET} ORDER BY a.id DESC`,
+};
+
+const READ_APP: Statement = {
+  name: 'read-app',
+  text: `${VIEWER} SELECT token_id, stale, ${APP_COLUMNS}
+    FROM viewer LEFT JOIN oauth_apps a ON a.user_id = viewer.id AND a.id = $2 ${CURRENT_SECRET}`,
+};
+
+interface AppRow {
+  id: string | null;
+  name: string;
+  description: string;
+  client_id: string;
+  homepage_url: string;
+  callback: string | null;
+  standalone: boolean;
+  secret_id: string | null;
+  secret: string | null;
+}
+
+function appAnswer(row: AppRow) {
+  const place = { table: 'oauth_app_secrets', column: 'secret', row: row.secret_id ?? '' };
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    clientId: row.client_id,
+    clientSecret: row.secret === null ? '' : keyring.decrypt(row.secret, place),
+    homepageUrl: row.homepage_url,
+    authCallbackUrl: row.callback ?? '',
+    standalone: row.standalone,
+  };
+}
+
+const string = { type: 'string' };
+const integer = { type: 'integer' };
+const object = (properties: Record<string, object>) => ({ type: 'object', properties });
+const appSchema = object({
+  id: string,
+  name: string,
+  description: string,
+  clientId: string,
+  clientSecret: string,
+  homepageUrl: string,
+  authCallbackUrl: string,
+  standalone: { type: 'boolean' },
+});
+const pageSchema = object({
+  _embedded: object({ oauthModelList: { type: 'array', items: appSchema } }),
+  page: object({ size: integer, totalElements: integer, totalPages: integer, number: integer }),
+});
+
+app.get<{ Querystring: { page?: string; size?: string } }>(
+  '/user/settings/oauth/',
+  { schema: { response: { 200: pageSchema } } },
+  async ({ query, headers: { authorization } }, reply) => {
+    const [number, size] = [Number(query.page ?? 0), Number(query.size ?? 10)];
+    const rows = await run<AppRow & { total: number }>(LIST_APPS, authorization, reply, [
+      size,
+      number * size,
+    ]);
+    if (!rows) return reply;
+    const totalElements = rows[0]?.total ?? 0;
+    return {
+      _embedded: { oauthModelList: rows.filter(({ id }) => id !== null).map(appAnswer) },
+      page: { size, totalElements, totalPages: Math.ceil(totalElements / size), number },
+    };
+  },
+);
+
+app.get<{ Params: { id: string } }>(
+  '/user/settings/oauth/:id',
+  { schema: { response: { 200: appSchema } } },
+  async ({ params: { id }, headers: { authorization } }, reply) => {
+    const rows = await run<AppRow>(READ_APP, authorization, reply, [id]);
+    if (!rows) return reply;
+    const [row] = rows;
+    return row?.id ? appAnswer(row) : reply.code(404).send({ message: 'There is no such app.' });
+  },
+);
+
+/** Coder's dialect, for a deployment whose providers have left the configuration: all of it is in the database. */
+const isoTime = (column: string) => `coalesce(${time(column)}, '0001-01-01T00:00:00Z')`;
+
+const LINK = json({
+  provider_id: 'l.provider_id',
+  created_at: isoTime('l.created_at'),
+  updated_at: isoTime('l.updated_at'),
+  has_refresh_token: 'l.refresh_token IS NOT NULL',
+  expires: isoTime('l.expires_at'),
+  authenticated: 'false',
+  validate_error: `'The provider "' || l.provider_id || '" is no longer configured, so nobody can tell whether the token works. You can unlink the account.'`,
+});
+
+const LIST_LINKS: Statement = {
+  name: 'list-links',
+  text: `${VIEWER} SELECT token_id, stale, (
+      SELECT coalesce((array_agg(link))[1], '{}'::jsonb)
+        || jsonb_build_object('links', coalesce(jsonb_agg(link), '[]'), 'providers', '[]'::jsonb)
+      FROM (SELECT ${LINK}::jsonb AS link FROM external_auth_links l WHERE l.user_id = viewer.id
+        ORDER BY l.updated_at DESC, l.id DESC) l
+    )::text AS body FROM viewer`,
+};
+
+app.get('/api/v2/external-auth', async ({ headers: { authorization } }, reply) => {
+  const rows = await run<{ body: string }>(LIST_LINKS, authorization, reply);
+  if (!rows) return reply;
+  return reply.type('application/json; charset=utf-8').send(rows[0]?.body);
+});
+
 app.get('/readyz', () => 'ok');
 await app.listen({ port, host: '127.0.0.1' });
