@@ -3,7 +3,7 @@ import { withClient } from './database.ts';
 import { tokenOf } from './population.ts';
 import type { Progress } from './progress.ts';
 import { type ServerKind, startServer } from './servers.ts';
-import { type HttpRequest, pageWorkloads, workloads } from './workloads.ts';
+import { type HttpRequest, pageWorkloads, type Workload } from './workloads.ts';
 
 /** Settings of a PostgreSQL server of our own, so that it writes down each plan as it is carried out. */
 export const PLAN_SETTINGS = ['logging_collector=on', 'log_destination=jsonlog', 'log_rotation_size=0'];
@@ -23,6 +23,11 @@ export interface RequestPlans {
   plans: SeenPlan[];
 }
 
+export interface PlansResult {
+  users: number;
+  requests: RequestPlans[];
+}
+
 /**
  * Sends each request of the workloads to Gatehouse, and reads from PostgreSQL's log how each statement was carried
  * out: the very statements with the very parameters, not a reconstruction.
@@ -30,6 +35,7 @@ export interface RequestPlans {
 export async function collectPlans(
   gatehouse: ServerKind,
   databaseUrl: string,
+  chosen: Workload[],
   progress: Progress,
 ): Promise<RequestPlans[]> {
   const url = new URL(databaseUrl);
@@ -46,7 +52,7 @@ export async function collectPlans(
   const server = await startServer(gatehouse, url.href);
   const collected: RequestPlans[] = [];
   try {
-    for (const { what, request } of planRequests()) {
+    for (const { what, request } of planRequests(chosen)) {
       progress.update(`plans: ${what} …`);
       const from = await logSize(databaseUrl);
       const response = await fetch(server.url + request.path, {
@@ -67,9 +73,9 @@ export async function collectPlans(
   return collected;
 }
 
-function planRequests(): { what: string; request: HttpRequest }[] {
+function planRequests(chosen: Workload[]): { what: string; request: HttpRequest }[] {
   const unique = () => ({ publicKey: NEVER_SEEN_KEY, serial: 0 });
-  return [...workloads, ...pageWorkloads]
+  return [...chosen, ...pageWorkloads]
     .filter(({ kind }) => kind !== 'mix')
     .flatMap(({ title, requests, users }) =>
       requests(users[0] ?? 0, 'gatehouse', unique).map((request) => ({ what: title, request })),

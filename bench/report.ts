@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { judge } from './goals.ts';
+import { findScans, type PlansResult } from './plans.ts';
 import type { Progress } from './progress.ts';
 import { type BenchResult, type Comparison, median, summarise, summaryOf } from './results.ts';
 import { root } from './servers.ts';
@@ -16,12 +17,13 @@ const NOTES = join(root, 'bench/notes.md');
 /**
  * Writes docs/benchmarks.md and its plots.
  *
- * @param files what `--json` wrote: of a run, and of a soak if there was one
+ * @param files what `--json` wrote: of a run, and of `soak` and `plans` if there were any
  */
 export function report(files: string[], progress: Progress): void {
-  const documents = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as BenchResult | SoakResult);
+  const documents = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as object);
   const result = documents.find((each): each is BenchResult => 'measurements' in each);
   const soak = documents.find((each): each is SoakResult => 'samples' in each);
+  const plans = documents.find((each): each is PlansResult => 'requests' in each);
   if (!result) {
     throw new Error(
       '`report` takes the result of a run: npm run bench -- --json FILE, then npm run bench -- report FILE',
@@ -30,7 +32,7 @@ export function report(files: string[], progress: Progress): void {
   mkdirSync(join(docs, 'benchmarks'), { recursive: true });
   writeFileSync(join(docs, 'benchmarks/throughput.svg'), drawThroughput(result));
   if (soak) writeFileSync(join(docs, 'benchmarks/soak.svg'), drawSoak(soak.samples));
-  writeFileSync(join(docs, 'benchmarks.md'), write(result, soak));
+  writeFileSync(join(docs, 'benchmarks.md'), write(result, soak, plans));
   // Tables are aligned as everywhere else.
   execFileSync(join(root, 'node_modules/.bin/biome'), ['format', '--write', 'docs/benchmarks.md'], {
     cwd: root,
@@ -38,7 +40,7 @@ export function report(files: string[], progress: Progress): void {
   progress.say('Wrote docs/benchmarks.md and docs/benchmarks/*.svg.');
 }
 
-function write(result: BenchResult, soak: SoakResult | undefined): string {
+function write(result: BenchResult, soak: SoakResult | undefined, plans: PlansResult | undefined): string {
   const { machine, settings, servers } = result;
   const limit = servers.find(({ role }) => role === 'limit')?.title;
   return [
@@ -94,6 +96,7 @@ function write(result: BenchResult, soak: SoakResult | undefined): string {
     ...section('Deep pages', comparisonOf(result.deepPage && [result.deepPage], 'first page', 'deep page')),
     ...section('Two processes', comparisonOf(result.workers, 'one process', '`WORKERS=2`')),
     ...section('Soak', soakOf(soak)),
+    ...section('Statements', plansOf(plans)),
     ...(existsSync(NOTES) ? ['', readFileSync(NOTES, 'utf8').trim()] : []),
     '',
   ].join('\n');
@@ -167,6 +170,23 @@ function soakOf(soak: SoakResult | undefined): string | null {
     `${count(answers)} answers, nine reads to one write, in ${minutes} minutes. Once settled, the resident memory changed by ${slope.resident.toFixed(1)} MB an hour, and the heap by ${slope.heap.toFixed(1)}: ${isFlat ? 'flat' : '**not flat**'}.`,
     '',
     '![Resident memory and heap over the time of the soak](benchmarks/soak.svg)',
+  ].join('\n');
+}
+
+function plansOf(plans: PlansResult | undefined): string | null {
+  if (!plans) return null;
+  const scans = findScans(plans.requests);
+  const rows = plans.requests.map(({ what, plans: statements }) => [
+    what,
+    String(statements.length),
+    statements.reduce((sum, { milliseconds }) => sum + milliseconds, 0).toFixed(1),
+  ]);
+  const verdict =
+    scans.length === 0 ? 'every one uses an index' : `**${scans.length} read a table from end to end**`;
+  return [
+    `What one request asks of PostgreSQL at ${count(plans.users)} users, as its log of executed plans has it, the checks of foreign keys included: ${verdict}.`,
+    '',
+    table(['', 'Statements', 'Milliseconds'], rows),
   ].join('\n');
 }
 

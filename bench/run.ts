@@ -14,7 +14,7 @@ import {
   type Timing,
 } from './measure.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
-import { collectPlans, describePlans, findScans, PLAN_SETTINGS, type RequestPlans } from './plans.ts';
+import { collectPlans, describePlans, findScans, PLAN_SETTINGS, type PlansResult } from './plans.ts';
 import { LARGE, SMALL } from './population.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { report } from './report.ts';
@@ -76,17 +76,17 @@ const commands = {
     return result;
   },
 
-  async plans({ users }: Options, postgres: Postgres, progress: Progress): Promise<RequestPlans[]> {
+  async plans({ users, only }: Options, postgres: Postgres, progress: Progress): Promise<PlansResult> {
     const databaseUrl = postgres.databaseUrl('large');
     await prepareDatabase(databaseUrl, { users }, progress);
-    const plans = await collectPlans(gatehouse, databaseUrl, progress);
+    const plans = await collectPlans(gatehouse, databaseUrl, choose(only), progress);
     await deleteWritten(databaseUrl);
     process.stdout.write(`${describePlans(plans)}\n`);
     const scans = findScans(plans);
     if (scans.length > 0) throw new Error(`These statements use no index:\n${scans.join('\n')}`);
     const count = plans.reduce((sum, each) => sum + each.plans.length, 0);
     progress.say(`All ${count} statements use an index.`);
-    return plans;
+    return { users, requests: plans };
   },
 };
 
@@ -97,7 +97,7 @@ async function runBenchmark(
 ): Promise<BenchResult> {
   const timing = quick ? QUICK : FULL;
   const kinds = serverKinds.filter(({ name }) => name === 'gatehouse' || !peers || peers.includes(name));
-  const chosen = workloads.filter(({ name }) => !only || only.includes(name));
+  const chosen = choose(only);
   const small = postgres.databaseUrl('small');
   await prepareDatabase(small, SMALL, progress);
 
@@ -151,6 +151,10 @@ async function runBenchmark(
   if (workers) result.workers = await compare({ databaseUrl: small, env: { WORKERS: '2' } }, reads);
   generator.stop();
   return result;
+}
+
+function choose(only: string[] | null): Workload[] {
+  return workloads.filter(({ name }) => !only || only.includes(name));
 }
 
 /** Gatehouse against itself, elsewhere or set up otherwise. */
