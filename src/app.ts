@@ -28,7 +28,7 @@ export interface App {
  */
 export function createApp(runtime: Runtime, stopping = new AbortController().signal): App {
   const { config, log } = runtime;
-  const graphql = createGraphQLServer(runtime);
+  const graphql = createGraphQLServer(runtime, stopping);
   const app = new Hono<AppEnv>();
 
   app.use(requestId(), requestLog(log), cors(config), securityHeaders(config));

@@ -50,6 +50,8 @@ export interface TestGateway {
   user: (scopes?: Scope[]) => Promise<TestUser>;
   /** Moves the gateway's clock. */
   advance: (ms: number) => void;
+  /** Begins a shutdown. */
+  stop: () => void;
 }
 
 export interface GatewayOptions {
@@ -114,7 +116,8 @@ export async function startGateway({
     fetch,
     background,
   };
-  const app = createApp(runtime);
+  const stopping = new AbortController();
+  const app = createApp(runtime, stopping.signal);
 
   const gateway: TestGateway = {
     runtime,
@@ -146,10 +149,12 @@ export async function startGateway({
     advance(ms) {
       offset += ms;
     },
+    stop: () => stopping.abort(),
   };
   return {
     gateway,
     close: async () => {
+      stopping.abort();
       await settled();
       await notifications.close();
       await database.close();

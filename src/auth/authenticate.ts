@@ -58,3 +58,12 @@ export async function authenticate(runtime: Runtime, token: string): Promise<Vie
     scopes: new Set(row.scopes.filter(isScope)),
   };
 }
+
+/** Whether a viewer of some time ago still is one: not when their token was revoked or expired, or they disabled. */
+export async function isStillSignedIn({ db, clock }: Runtime, { tokenId }: Viewer): Promise<boolean> {
+  const token = await db.apiToken.findUnique({
+    where: { id: tokenId },
+    select: { expiresAt: true, user: { select: { disabledAt: true } } },
+  });
+  return token !== null && token.user.disabledAt === null && (!token.expiresAt || token.expiresAt > clock());
+}

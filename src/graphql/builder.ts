@@ -152,6 +152,9 @@ async function loadNodes(
 }
 
 builder.queryType({ description: 'Everything that can be read.' });
+builder.subscriptionType({
+  description: 'What is told while a connection stays open (server-sent events).',
+});
 builder.mutationType({
   description:
     'Everything that can be changed. Each mutation answers its payload or one of its declared errors.',

@@ -1,4 +1,4 @@
-import type { DocumentNode } from 'graphql';
+import { type DocumentNode, OperationTypeNode } from 'graphql';
 import { processRegularResult } from 'graphql-yoga';
 import type { Execute } from './execute.ts';
 import { findOperation } from './operation.ts';
@@ -37,7 +37,9 @@ export function createJsonPost({ fetch, execute, findKnownDocument }: JsonPostOp
     const bytes = await request.arrayBuffer();
     const params = readParams(bytes);
     const document = params && findKnownDocument(params.query);
-    if (!document || !findOperation(document, params.operationName))
+    const found = document && findOperation(document, params.operationName);
+    // A document may hold a query, which ran before, and a subscription.
+    if (!found || found.operation.operation === OperationTypeNode.SUBSCRIPTION)
       return fetch(withBody(request, bytes), as);
     const result = await execute(document, params.variables, as, params.operationName);
     if (result.errors) return processRegularResult(result, { Response } as never, mediaType);

@@ -8,6 +8,7 @@ import '../external-auth/external-auth.queries.ts';
 import '../external-auth/external-auth.mutations.ts';
 import '../external-auth/flow.mutations.ts';
 import '../external-auth/hand-out.queries.ts';
+import '../external-auth/link-changes.subscription.ts';
 import '../oauth-apps/oauth-apps.queries.ts';
 import '../oauth-apps/oauth-apps.mutations.ts';
 import '../ssh-keys/ssh-keys.queries.ts';

@@ -14,10 +14,11 @@ export interface GraphQLServer {
   execute: Execute;
 }
 
-export function createGraphQLServer(runtime: Runtime): GraphQLServer {
+/** @param stopping aborted when a shutdown begins */
+export function createGraphQLServer(runtime: Runtime, stopping?: AbortSignal): GraphQLServer {
   const documents = createDocumentCache(CACHED_CHARACTERS);
   const ran = new WeakSet<DocumentNode>();
-  const yoga = createYogaServer(runtime, documents, (document) => ran.add(document));
+  const yoga = createYogaServer(runtime, documents, (document) => ran.add(document), stopping);
   const execute = createExecute(runtime, yoga);
   const fetch = createJsonPost({
     fetch: async (request, as) => yoga.fetch(request, as),

@@ -17,17 +17,22 @@ import type { DocumentCache } from './document-cache.ts';
 import { toPublicError } from './errors.ts';
 import { withLimits } from './limits.ts';
 import { schema } from './schema.ts';
+import { withSubscriptions } from './subscriptions.ts';
 
 /** What the HTTP side knows of a request before GraphQL runs. */
 export type RequestContext = Pick<Context, 'viewer' | 'requestId'>;
 
 export type YogaServer = YogaServerInstance<RequestContext, { runtime: Runtime }>;
 
-/** @param onValid called with each document that is valid and within the limits on its text */
+/**
+ * @param onValid called with each document that is valid and within the limits on its text
+ * @param stopping ends all subscriptions
+ */
 export function createYogaServer(
   runtime: Runtime,
   documentCache: DocumentCache,
   onValid: (document: DocumentNode) => void,
+  stopping = new AbortController().signal,
 ): YogaServer {
   const { graphql, limits } = runtime.config;
   return createYoga<RequestContext, { runtime: Runtime }>({
@@ -54,6 +59,7 @@ export function createYogaServer(
       jsonOnly,
       withPublicErrors(runtime),
       withLimits(limits),
+      withSubscriptions(runtime, stopping),
       noting(onValid),
       !graphql.introspection && withoutIntrospection,
     ],

@@ -4,6 +4,7 @@ import { type GatewayOptions, startGateway, type TestGateway, type TestUser } fr
 import { type GitHubStub, startGitHub } from '../upstream/github.ts';
 import { startUpstream, type Upstream } from '../upstream/oidc.ts';
 import { type Behaviour, cut, json, late, type Stub, startStub, status } from '../upstream/stub.ts';
+import { stubEnv } from './link-account.ts';
 
 const START = `mutation ($providerId: String!) {
   startExternalAuthDevice(input: { providerId: $providerId }) {
@@ -45,28 +46,17 @@ let stub: Stub;
 let gateway: TestGateway;
 let close: () => Promise<void>;
 
-const stubEnv = (n: number, id: string): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries({
-      ID: id,
-      TYPE: 'oauth2',
-      CLIENT_ID: 'x',
-      CLIENT_SECRET: 'the-secret-of-the-stub',
-      AUTH_URL: `${stub.origin}/authorize`,
-      TOKEN_URL: `${stub.origin}/token`,
-      DEVICE_CODE_URL: `${stub.origin}/device`,
-      TOKEN_AUTH_METHOD: 'client_secret_post',
-      DEVICE_FLOW: 'true',
-    }).map(([key, value]) => [`EXTERNAL_AUTH_${n}_${key}`, value]),
-  );
-
 const open = (more: GatewayOptions = {}) =>
   startGateway({
     ...more,
     env: {
       ...upstream.env(0, 'oidc'),
       ...github.env(1, 'github'),
-      ...stubEnv(2, 'stub'),
+      ...stubEnv(2, 'stub', stub.origin, {
+        TOKEN_URL: `${stub.origin}/token`,
+        DEVICE_CODE_URL: `${stub.origin}/device`,
+        DEVICE_FLOW: 'true',
+      }),
       ...upstream.env(3, 'web-only', { DEVICE_FLOW: 'false' }),
     },
   });

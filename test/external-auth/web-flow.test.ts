@@ -10,6 +10,7 @@ import { startGateway, type TestGateway, type TestUser } from '../harness.ts';
 import { startUpstream, type Upstream } from '../upstream/oidc.ts';
 import { json, late, type Stub, startStub, status } from '../upstream/stub.ts';
 import { type FlowBrowser, openBrowser } from './flow-browser.ts';
+import { stubEnv } from './link-account.ts';
 
 let upstream: Upstream;
 let stub: Stub;
@@ -18,28 +19,20 @@ let close: () => Promise<void>;
 let secure: TestGateway;
 let closeSecure: () => Promise<void>;
 
-const stubEnv = (n: number, id: string, more: Record<string, string> = {}): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries({
-      ID: id,
-      TYPE: 'oauth2',
-      DISPLAY_NAME: 'The <b>stub</b>',
-      CLIENT_ID: 'x',
-      CLIENT_SECRET: 'the-secret-of-the-stub',
-      AUTH_URL: `${stub.origin}/authorize`,
-      TOKEN_URL: `${stub.origin}/token`,
-      TOKEN_AUTH_METHOD: 'client_secret_post',
-      ...more,
-    }).map(([key, value]) => [`EXTERNAL_AUTH_${n}_${key}`, value]),
-  );
+const envAtStub = (n: number, id: string, more: Record<string, string> = {}) =>
+  stubEnv(n, id, stub.origin, {
+    DISPLAY_NAME: 'The <b>stub</b>',
+    TOKEN_URL: `${stub.origin}/token`,
+    ...more,
+  });
 
 beforeAll(async () => {
   [upstream, stub] = await Promise.all([startUpstream(), startStub()]);
   const env = {
     ...upstream.env(0, 'oidc'),
-    ...stubEnv(1, 'stub'),
-    ...stubEnv(2, 'away', { ISSUER: `${stub.origin}/nowhere`, AUTH_URL: '', TOKEN_URL: '' }),
-    ...stubEnv(3, 'no-pkce', { PKCE_METHODS: 'none' }),
+    ...envAtStub(1, 'stub'),
+    ...envAtStub(2, 'away', { ISSUER: `${stub.origin}/nowhere`, AUTH_URL: '', TOKEN_URL: '' }),
+    ...envAtStub(3, 'no-pkce', { PKCE_METHODS: 'none' }),
   };
   ({ gateway, close } = await startGateway({ env }));
   ({ gateway: secure, close: closeSecure } = await startGateway({
