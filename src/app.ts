@@ -13,6 +13,8 @@ import { requestLog } from './http/request-log.ts';
 import { securityHeaders } from './http/security-headers.ts';
 import { createSessionRoutes } from './http/session-routes.ts';
 import { createStartPage } from './http/start-page.ts';
+import { createCoderRoutes } from './rest/coder/routes.ts';
+import { BASE_PATH as CODER_BASE_PATH } from './rest/coder/schemas.ts';
 import { createGitflicRoutes } from './rest/gitflic/routes.ts';
 import { createOpenApiRoutes } from './rest/openapi.ts';
 import type { Runtime } from './runtime.ts';
@@ -48,6 +50,7 @@ export function createApp(runtime: Runtime, stopping = new AbortController().sig
   app.route('/', createBrowserFlowRoutes(runtime));
   app.route('/', createSessionRoutes(runtime));
   app.route('/', createStartPage(config));
+  app.route(CODER_BASE_PATH, createCoderRoutes(runtime, graphql.execute));
   app.route('/', createGitflicRoutes(runtime, graphql.execute));
 
   return { fetch: (request) => app.fetch(request) };

@@ -67,7 +67,8 @@ function writeGraphQL(c: Context<AppEnv>, { code, status, message }: Problem): R
 }
 
 function writeCoder(c: Context<AppEnv>, { status, message }: Problem): Response {
-  return c.json({ message }, status as ContentfulStatusCode);
+  const type = { 'content-type': 'application/json; charset=utf-8' };
+  return c.json({ message }, status as ContentfulStatusCode, type);
 }
 
 function writeGitflic(c: Context<AppEnv>, { code, status, message }: Problem, { clock }: Runtime): Response {

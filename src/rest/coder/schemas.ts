@@ -261,4 +261,29 @@ export const routes = {
       502: providerFailed,
     },
   }),
+  machineToken: createRoute({
+    ...common,
+    method: 'get',
+    path: '/workspaceagents/me/external-auth',
+    operationId: 'coderReadMachineToken',
+    summary: "A linked account's token, for a machine that runs git",
+    description:
+      'Name the provider by `id`, or by `match`, a git URL that it serves. Each token that is handed out is audited.',
+    request: {
+      query: z.object({
+        match: z.string().optional().meta({
+          description: 'A git URL. Of several providers that serve it, the most specific one is taken.',
+          example: 'https://github.com/acme/site.git',
+        }),
+        id: z.string().optional().meta({ description: "The provider's id.", example: 'github' }),
+      }),
+    },
+    responses: {
+      200: jsonOf(MachineToken, 'The token; or only where to link, when there is none that works.'),
+      ...problems,
+      400: jsonOf(Problem, 'Neither `match` nor `id`, or both.'),
+      404: jsonOf(Problem, 'No provider has the id, or serves the URL.'),
+      502: providerFailed,
+    },
+  }),
 };
