@@ -173,7 +173,7 @@ function sharedDatabase({ runtime }: TestGateway): Awaited<ReturnType<typeof mak
 }
 
 /** A migrated, empty database: a copy of the template that global-setup.ts made. */
-async function makeDatabase(): Promise<{
+export async function makeDatabase(): Promise<{
   databaseSettings: Record<string, string>;
   remove: () => Promise<void>;
 }> {

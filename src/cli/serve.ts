@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { bootstrap, type FirstToken } from '../accounts/bootstrap.ts';
-import { type App, createApp } from '../app.ts';
+import type { App } from '../app.ts';
 import { type Config, parseConfig } from '../config.ts';
 import { startRevocations } from '../external-auth/revocation-outbox.ts';
 import { listen } from '../http/listen.ts';
@@ -51,7 +51,10 @@ async function startServer(config: Config): Promise<RunningServer> {
   // The port comes first: when it is taken, nothing was made yet, above all no first token that nobody would see.
   const listener = await listen(config.http, (request) => app?.fetch(request) ?? stillStarting());
   try {
-    const { runtime, close } = await openRuntime(withRealPort(config, listener.port), log);
+    // The app takes a while to load, which an embedded database uses to start, on a core of its own. Commands never
+    // load it.
+    const opening = openRuntime(withRealPort(config, listener.port), log);
+    const [{ runtime, close }, { createApp }] = await Promise.all([opening, import('../app.ts')]);
     try {
       const firstToken = await bootstrap(runtime);
       const stopping = new AbortController();

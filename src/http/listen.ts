@@ -27,7 +27,7 @@ const SERVER_OPTIONS = {
 };
 
 /** How often a closing server looks for connections that have become idle. */
-const SWEEP_MS = 100;
+const SWEEP_MS = 250;
 
 /** @throws OperatorError when the address is taken or is none of this machine's */
 export async function listen({ host, port }: Config['http'], fetch: App['fetch']): Promise<Listener> {
@@ -43,9 +43,11 @@ export async function listen({ host, port }: Config['http'], fetch: App['fetch']
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-  // Tells clients to come back on a new connection, which is then somebody else's.
+  const unanswered = new Set<ServerResponse>();
   server.prependListener('request', (_request, response: ServerResponse) => {
-    if (!server.listening) response.setHeader('connection', 'close');
+    if (!server.listening) endConnectionWith(response);
+    unanswered.add(response);
+    response.once('close', () => unanswered.delete(response));
   });
 
   return {
@@ -54,6 +56,7 @@ export async function listen({ host, port }: Config['http'], fetch: App['fetch']
       // Only the listening ends here. The server's own close() would at once end idle connections, too, on which a
       // client may be sending its next request: that one is still answered, with "Connection: close".
       const closed = new Promise((done) => NetServer.prototype.close.call(server, done));
+      for (const response of unanswered) endConnectionWith(response);
       const sweep = setInterval(() => {
         server.closeIdleConnections();
         // Browsers open connections before they need them.
@@ -72,6 +75,11 @@ export async function listen({ host, port }: Config['http'], fetch: App['fetch']
       return cutOff;
     },
   };
+}
+
+/** Tells a client to make a new connection for its next request, which then reaches somebody else. */
+function endConnectionWith(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('connection', 'close');
 }
 
 function explain(error: NodeJS.ErrnoException, host: string, port: number): Error {
