@@ -5,6 +5,8 @@ import {
   setUserDisabled,
   systemActor,
 } from '../../src/accounts/accounts.service.ts';
+import { createApp } from '../../src/app.ts';
+import { listen as serve } from '../../src/http/listen.ts';
 import { type EventSource, openEvents } from '../graphql/event-source.ts';
 import { startGateway, type TestGateway, type TestUser } from '../harness.ts';
 import { json, type Stub, startStub } from '../upstream/stub.ts';
@@ -125,12 +127,16 @@ describe('whoever subscribes', () => {
 
   it('is told at once that the connection works, and again while nothing happens', async () => {
     const user = await gateway.user();
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const events = await listen(user);
-    const { headers } = events.response;
-    expect(headers.get('cache-control')).toMatch(/no-cache|no-store/);
+    expect(events.response.headers.get('cache-control')).toMatch(/no-cache|no-store/);
+    const change = changeOf(events);
+    await expect.poll(events.heartbeats).toBe(1);
+    // Proxies close what has been silent for a minute.
+    vi.advanceTimersByTime(12_000);
+    await expect.poll(events.heartbeats).toBeGreaterThan(1);
     await linkWithTokens(gateway, user, 'forge');
-    await events.next();
-    expect(events.heartbeats()).toBeGreaterThanOrEqual(1);
+    expect(await change).toMatchObject({ change: 'LINKED' });
   });
 
   it('may ask with GET, as an EventSource does', async () => {
@@ -218,6 +224,55 @@ describe('a subscription ends', () => {
     const late = await listen(user, undefined, other);
     expect((await late.next())?.errors?.[0].extensions.code).toBe('SERVICE_UNAVAILABLE');
     await closeOther();
+  });
+});
+
+describe('over a socket', () => {
+  it('a client that hangs up gives its place back, and a shutdown does not wait for the others', async () => {
+    const user = await gateway.user();
+    const stopping = new AbortController();
+    const app = createApp(gateway.runtime, stopping.signal);
+    const listener = await serve({ ...gateway.runtime.config.http, host: '127.0.0.1', port: 0 }, app.fetch);
+    const open = async () => {
+      const aborter = new AbortController();
+      const response = await fetch(`http://127.0.0.1:${listener.port}/graphql`, {
+        method: 'POST',
+        signal: aborter.signal,
+        headers: {
+          authorization: `Bearer ${user.token}`,
+          'content-type': 'application/json',
+          accept: 'text/event-stream',
+        },
+        body: JSON.stringify({ query: CHANGES }),
+      });
+      const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+      const readUntil = async (pattern: RegExp) => {
+        let text = '';
+        for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+          text += part.value;
+          const [found] = pattern.exec(text) ?? [];
+          if (found) return found;
+        }
+        return 'the end';
+      };
+      return { hangUp: () => aborter.abort(), readUntil };
+    };
+    const tryAnother = async () => {
+      const { readUntil, hangUp } = await open();
+      await linkWithTokens(gateway, user, 'forge');
+      const found = await readUntil(/LINKED|TOO_MANY_SUBSCRIPTIONS/);
+      hangUp();
+      return found;
+    };
+    const clients = await Promise.all(Array.from({ length: 10 }, open));
+    expect(await tryAnother()).toBe('TOO_MANY_SUBSCRIPTIONS');
+    for (const { hangUp } of clients) hangUp();
+    await expect.poll(tryAnother, { timeout: 10_000 }).toBe('LINKED');
+
+    const last = await open();
+    stopping.abort();
+    expect(await last.readUntil(/event: complete/)).toBe('event: complete');
+    expect(await listener.close(10_000)).toBe(0);
   });
 });
 
