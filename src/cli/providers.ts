@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type Config, parseConfig } from '../config.ts';
 import { type Check, checkProvider } from '../external-auth/check-provider.ts';
+import { callbackUrl } from '../external-auth/provider-registry.ts';
 import type { ProviderSettings } from '../external-auth/provider-settings.ts';
 
 export function addProvidersCommand(program: Command): void {
@@ -36,14 +37,14 @@ export async function checkProviders(
 ): Promise<ProviderReport[]> {
   return Promise.all(
     providers.map(async (settings) => {
-      const callbackUrl = `${publicUrl}/external-auth/${settings.id}/callback`;
+      const redirectUri = callbackUrl(publicUrl, settings.id);
       return {
         id: settings.id,
         type: settings.type,
         source: settings.source,
-        callbackUrl,
+        callbackUrl: redirectUri,
         settings: listSettings(settings),
-        checks: await checkProvider(settings, { fetch, clock: () => new Date(), redirectUri: callbackUrl }),
+        checks: await checkProvider(settings, { fetch, clock: () => new Date(), redirectUri }),
       };
     }),
   );

@@ -1,4 +1,5 @@
 import { builder } from '../graphql/builder.ts';
+import { capabilitiesOf } from './provider-registry.ts';
 import type { Provider } from './providers/provider.ts';
 
 export const ExternalAuthProvider = builder.objectRef<Provider>('ExternalAuthProvider').implement({
@@ -27,7 +28,7 @@ export const ExternalAuthProvider = builder.objectRef<Provider>('ExternalAuthPro
     }),
     supportsRevocation: t.boolean({
       description: 'Whether unlinking also ends the access at the provider.',
-      resolve: async (provider) => (await provider.capabilities()).revocation,
+      resolve: async (provider) => (await capabilitiesOf(provider)).revocation,
     }),
     allowRefresh: t.boolean({
       description: 'Whether expired tokens are renewed.',
@@ -35,7 +36,7 @@ export const ExternalAuthProvider = builder.objectRef<Provider>('ExternalAuthPro
     }),
     allowValidate: t.boolean({
       description: 'Whether the provider can be asked if a token still works.',
-      resolve: async (provider) => (await provider.capabilities()).validation,
+      resolve: async (provider) => (await capabilitiesOf(provider)).validation,
     }),
     codeChallengeMethods: t.stringList({
       description: 'How the web flow is protected (PKCE, RFC 7636): `["S256"]`, or none.',

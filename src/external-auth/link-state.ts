@@ -4,7 +4,7 @@ import type { Runtime } from '../runtime.ts';
 import { SecretUnreadable } from '../secrets/keyring.ts';
 import { openTokens } from './link-store.ts';
 import { type Provider, ProviderFailure, type TokenSet, type Validation } from './providers/provider.ts';
-import { freshLink, isExpired } from './refresh.ts';
+import { freshLink } from './refresh.ts';
 import { validate } from './validation.ts';
 
 /** What is known of a link, after its token was renewed if need be, and its provider was asked. */
@@ -57,14 +57,15 @@ export async function check(
   const link = await freshLink(runtime, actor, provider, given);
   if (!link) return stateOf(given, provider, invalid('The account was unlinked just now.'), null);
   const tokens = openTokens(runtime.keyring, link);
-  if (isExpired(link.expiresAt, runtime.clock())) {
+  // To the second: what cannot be renewed works until its very end.
+  if (link.expiresAt && link.expiresAt <= runtime.clock()) {
     return stateOf(link, provider, invalid(whyExpired(link, provider)), tokens);
   }
   return stateOf(link, provider, await validate(runtime, provider, link, tokens.accessToken), tokens);
 }
 
 /** Why an expired token was not renewed. */
-export function whyExpired({ refreshFailureReason }: ExternalAuthLink, { settings }: Provider): string {
+function whyExpired({ refreshFailureReason }: ExternalAuthLink, { settings }: Provider): string {
   if (refreshFailureReason !== null) {
     return `The token has expired and cannot be renewed: ${refreshFailureReason} Link the account again.`;
   }

@@ -8,7 +8,7 @@ import { openTokens } from './link-store.ts';
 import { isProviderId } from './provider-registry.ts';
 import { type Provider, ProviderFailure, type TokenSet } from './providers/provider.ts';
 import { freshLink } from './refresh.ts';
-import { deliver, enqueueRevocation, mayRevoke } from './revocation-outbox.ts';
+import { type Delivery, deliver, enqueueRevocation, mayRevoke } from './revocation-outbox.ts';
 
 /** The token cannot be renewed: only its owner can help, by linking the account again. */
 export class RelinkRequired extends DomainError {
@@ -84,7 +84,11 @@ export async function unlink(runtime: Runtime, actor: Actor, providerId: string)
       `${displayName} offers no way to revoke the token. Remove the access in your settings there.`,
     );
   }
-  const delivery = deliver(runtime, revocation);
+  const delivery = deliver(runtime, revocation).catch((error): Delivery => {
+    // The link is gone, whatever becomes of the rest.
+    runtime.log.error({ err: error }, 'a revocation was interrupted');
+    return { outcome: 'will be tried again', reason: 'The revocation was interrupted.' };
+  });
   runtime.background('revocation', delivery);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<'late'>((resolve) => {

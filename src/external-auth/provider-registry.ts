@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import { createProvider } from './providers/create-provider.ts';
 import type { Provider, ProviderTools } from './providers/provider.ts';
@@ -25,6 +26,26 @@ export function createProviders(
     ]),
   );
   return { all: [...byId.values()], find: (id) => byId.get(id) ?? null };
+}
+
+/** How long a list of providers waits for one that is yet to be discovered. */
+const DISCOVERY_MS = 2_000;
+
+/** What a provider can do; of one that does not answer soon, what is known without it. */
+export async function capabilitiesOf(
+  provider: Provider,
+): Promise<{ revocation: boolean; validation: boolean }> {
+  const stop = new AbortController();
+  const known = sleep(DISCOVERY_MS, undefined, { signal: stop.signal }).then(() => ({
+    revocation: provider.supportsRevocation,
+    validation: provider.settings.validateUrl !== null,
+  }));
+  try {
+    return await Promise.race([provider.capabilities(), known]);
+  } finally {
+    known.catch(() => {});
+    stop.abort();
+  }
 }
 
 /** Where a provider sends browsers back to: registered there, exactly. */

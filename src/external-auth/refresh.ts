@@ -46,7 +46,7 @@ const TRY_MS = 10_000;
 const STORE_MS = 60_000;
 const BACK_OFF_MS = { first: 250, longest: 2_000 };
 
-export function isExpired(expiresAt: Date | null, now: Date): boolean {
+function isExpired(expiresAt: Date | null, now: Date): boolean {
   return expiresAt !== null && expiresAt.getTime() - EARLY_MS <= now.getTime();
 }
 

@@ -3,7 +3,7 @@ import type { Notification } from '../../src/notifications.ts';
 import { dumpDatabase } from '../database-dump.ts';
 import { type TestUser, useGateway } from '../harness.ts';
 import { startUpstream } from '../upstream/oidc.ts';
-import { json, startStub, status } from '../upstream/stub.ts';
+import { hang, json, startStub, status } from '../upstream/stub.ts';
 import { linkWithTokens, linkWithUpstream, providerOf, stubEnv } from './link-account.ts';
 
 const upstream = await startUpstream();
@@ -17,6 +17,10 @@ const gateway = useGateway({
     ...stubEnv(1, 'forge', stub.origin, { DEVICE_FLOW: 'false', NO_REFRESH: 'true', PKCE_METHODS: 'none' }),
     ...stubEnv(2, 'extras', stub.origin, { EXTRA_TOKEN_KEYS: 'team' }),
     ...Object.assign({}, ...PROVIDERS.map((id, n) => stubEnv(3 + n, id, stub.origin))),
+    EXTERNAL_AUTH_99_ID: 'mute',
+    EXTERNAL_AUTH_99_TYPE: 'oidc',
+    EXTERNAL_AUTH_99_CLIENT_ID: 'x',
+    EXTERNAL_AUTH_99_ISSUER: `${stub.origin}/mute`,
   },
 });
 
@@ -44,6 +48,7 @@ describe('providers', () => {
       'forge',
       'extras',
       ...PROVIDERS,
+      'mute',
     ]);
     expect(data.externalAuthProviders.slice(0, 2)).toEqual([
       {
@@ -80,6 +85,19 @@ describe('providers', () => {
       token,
     );
     expect(data).toEqual({ a: { id: 'forge' }, b: null, c: null });
+  });
+
+  it('are listed soon when one of them does not even describe itself', async () => {
+    stub.on('GET /mute/.well-known/openid-configuration', hang());
+    const { token } = await gateway.user();
+    const started = performance.now();
+    const { data } = await gateway.graphql(
+      '{ externalAuthProvider(id: "mute") { supportsRevocation allowValidate } }',
+      {},
+      token,
+    );
+    expect(data.externalAuthProvider).toEqual({ supportsRevocation: false, allowValidate: false });
+    expect(performance.now() - started).toBeLessThan(9_000);
   });
 
   it('are made once in a process', () => {

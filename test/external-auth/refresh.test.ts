@@ -198,6 +198,16 @@ describe('an expired token', () => {
     expect(asked).toBe(expected);
   });
 
+  it('that cannot be renewed works until its very end', async () => {
+    const { user } = await expiredLink('forge', {
+      refreshToken: null,
+      expiresAt: new Date(gateway.runtime.clock().getTime() + 8_000),
+    });
+    expect(await readLink(gateway, user)).toMatchObject({ authenticated: true, validation: 'VALID' });
+    gateway.advance(8_000);
+    expect(await readLink(gateway, user)).toMatchObject({ authenticated: false, validation: 'INVALID' });
+  });
+
   it('that cannot be renewed is invalid without any call', async () => {
     const { user } = await expiredLink('forge', { refreshToken: null });
     const before = stub.requests.length;
