@@ -6,11 +6,20 @@ import type { Logger } from 'pino';
 import type { OpenDatabase } from './db/open.ts';
 
 /** What has just changed, for whoever waits for it in this process or another. Never carries a secret. */
-export interface Notification {
+export type Notification = LinkChanged | TokensChanged;
+
+/** A linked account's state. */
+export interface LinkChanged {
   kind: 'external_auth_link';
   userId: string;
   providerId: string;
   change: 'LINKED' | 'REFRESHED' | 'BROKEN' | 'UNLINKED';
+}
+
+/** What a user's tokens may do: one was revoked, or the user was disabled. */
+interface TokensChanged {
+  kind: 'api_tokens';
+  userId: string;
 }
 
 /** `missed` says that notifications of other processes may have been lost: look again at what you keep. */
@@ -25,6 +34,8 @@ export interface Notifications {
   publish: (notification: Notification) => void;
   /** @returns how to stop hearing */
   subscribe: (listener: Listener) => () => void;
+  /** Whether news of every other process on the database reaches this one right now. */
+  hearsOthers: () => boolean;
   close: () => Promise<void>;
 }
 
@@ -41,6 +52,7 @@ export function openNotifications({ kind, connection, db }: OpenDatabase, log: L
   const stop = new AbortController();
   let listening: Promise<void> | null = null;
   let sending: Promise<unknown> = Promise.resolve();
+  let hears = false;
 
   async function listen(): Promise<void> {
     for (let first = true; !stop.signal.aborted; first = false) {
@@ -59,10 +71,12 @@ export function openNotifications({ kind, connection, db }: OpenDatabase, log: L
         await client.connect();
         await client.query(`LISTEN ${CHANNEL}`);
         if (!first) listeners.emit('heard', 'missed');
+        hears = true;
         await ended;
       } catch (error) {
         log.warn({ err: error }, 'cannot hear from other processes, trying again');
       }
+      hears = false;
       await client.end().catch(() => {});
       await sleep(RECONNECT_MS, undefined, { signal: stop.signal }).catch(() => {});
     }
@@ -82,6 +96,7 @@ export function openNotifications({ kind, connection, db }: OpenDatabase, log: L
       listeners.on('heard', listener);
       return () => listeners.off('heard', listener);
     },
+    hearsOthers: () => hears,
     async close() {
       stop.abort();
       await Promise.all([listening, sending]);

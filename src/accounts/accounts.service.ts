@@ -62,7 +62,7 @@ export async function insertUser(tx: Transaction, data: NewUser): Promise<User> 
  * @throws NotFound
  */
 export async function setUserDisabled(runtime: Runtime, username: string, disabled: boolean): Promise<User> {
-  return runtime.db.$transaction(async (tx) => {
+  const changed = await runtime.db.$transaction(async (tx) => {
     const user = await tx.user.findUnique({ where: { username } });
     if (!user) throw new NotFound(`The user "${username}"`);
     await recordAudit(tx, systemActor(user.id), {
@@ -75,6 +75,8 @@ export async function setUserDisabled(runtime: Runtime, username: string, disabl
       data: { disabledAt: disabled ? runtime.clock() : null },
     });
   });
+  runtime.notifications.publish({ kind: 'api_tokens', userId: changed.id });
+  return changed;
 }
 
 const newApiToken = z.object({
@@ -152,12 +154,12 @@ export async function insertApiToken(
  * @throws NotFound
  */
 export async function revokeApiToken(
-  { db }: Runtime,
+  { db, notifications }: Runtime,
   actor: Actor,
   id: string,
   path?: string[],
 ): Promise<ApiToken> {
-  return db.$transaction(async (tx) => {
+  const revoked = await db.$transaction(async (tx) => {
     const [apiToken] = await tx.apiToken.findMany({ where: { id, userId: actor.userId } });
     const { count } = await tx.apiToken.deleteMany({ where: { id, userId: actor.userId } });
     if (!apiToken || count === 0) throw new NotFound('The token', path);
@@ -169,6 +171,8 @@ export async function revokeApiToken(
     });
     return apiToken;
   });
+  notifications.publish({ kind: 'api_tokens', userId: actor.userId });
+  return revoked;
 }
 
 /** The command line and the service itself act on a user's account without a token. */

@@ -2,7 +2,7 @@ import { parse as parseCookies } from 'hono/utils/cookie';
 import type { Runtime } from '../runtime.ts';
 import { sha256 } from '../secrets/hash.ts';
 import { hasValidChecksum } from '../secrets/mint.ts';
-import { isScope } from './scopes.ts';
+import { type TokenRow, tokenRows } from './token-rows.ts';
 import type { Viewer } from './viewer.ts';
 
 /** The cookie that `/login` sets. On https its name has the prefix that pins it to this host (RFC 6265bis). */
@@ -37,26 +37,20 @@ export function readCredential(headers: Headers): Credential | null {
 export async function authenticate(runtime: Runtime, token: string): Promise<Viewer | null> {
   if (token.startsWith('gth_') && !hasValidChecksum(token)) return null;
   // A lookup by the hash of 256 random bits needs no constant time: its timing tells nothing of other tokens.
-  const row = await runtime.db.apiToken.findUnique({
-    where: { tokenHash: sha256(token) },
-    include: { user: { select: { username: true, disabledAt: true } } },
-  });
+  const row = await tokenRows(runtime)(sha256(token));
   const now = runtime.clock();
-  if (!row || row.user.disabledAt || (row.expiresAt && row.expiresAt <= now)) return null;
+  if (!row || row.userDisabled || (row.expiresAt && row.expiresAt <= now)) return null;
+  noteUse(runtime, row, now);
+  return row.viewer;
+}
 
-  if (!row.lastUsedAt || now.getTime() - row.lastUsedAt.getTime() >= LAST_USE_INTERVAL_MS) {
-    const unchanged = { id: row.id, lastUsedAt: row.lastUsedAt };
-    runtime.background(
-      'token last use',
-      runtime.db.apiToken.updateMany({ where: unchanged, data: { lastUsedAt: now } }),
-    );
-  }
-  return {
-    userId: row.userId,
-    username: row.user.username,
-    tokenId: row.id,
-    scopes: new Set(row.scopes.filter(isScope)),
-  };
+function noteUse({ db, background }: Runtime, row: TokenRow, now: Date): void {
+  const { lastUsedAt } = row;
+  if (lastUsedAt && now.getTime() - lastUsedAt.getTime() < LAST_USE_INTERVAL_MS) return;
+  // Also for those who get the same row from the cache.
+  row.lastUsedAt = now;
+  const unchanged = { id: row.viewer.tokenId, lastUsedAt };
+  background('token last use', db.apiToken.updateMany({ where: unchanged, data: { lastUsedAt: now } }));
 }
 
 /** Whether a viewer of some time ago still is one: not when their token was revoked or expired, or they disabled. */

@@ -1,7 +1,7 @@
 import { builder } from '../graphql/builder.ts';
 import { requireViewer } from '../graphql/context.ts';
 import { createEventStream } from '../graphql/event-stream.ts';
-import type { Notification, Notifications } from '../notifications.ts';
+import type { LinkChanged, Notifications } from '../notifications.ts';
 import { ExternalAuthLink } from './external-auth-link.type.ts';
 import { viewerLink } from './links.loader.ts';
 
@@ -15,7 +15,7 @@ const ExternalAuthLinkChangeKind = builder.enumType('ExternalAuthLinkChangeKind'
   } as const,
 });
 
-const ExternalAuthLinkChange = builder.objectRef<Notification>('ExternalAuthLinkChange').implement({
+const ExternalAuthLinkChange = builder.objectRef<LinkChanged>('ExternalAuthLinkChange').implement({
   description: 'Something that has just happened to one of your links.',
   authScopes: { scope: 'external_auth:read' },
   fields: (t) => ({
@@ -50,7 +50,7 @@ function changesOf(
   notifications: Notifications,
   userId: string,
   providerId: string | null,
-): AsyncIterableIterator<Notification> {
+): AsyncIterableIterator<LinkChanged> {
   return createEventStream((push) =>
     notifications.subscribe((heard) => {
       if (heard === 'missed' || heard.kind !== 'external_auth_link' || heard.userId !== userId) return;

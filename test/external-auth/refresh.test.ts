@@ -494,10 +494,10 @@ describe('a refusal for good', () => {
       refreshFailureReason: null,
     });
     stop();
-    expect(heard.filter(({ userId }) => userId === user.id).map(({ change }) => change)).toEqual([
-      'LINKED',
-      'BROKEN',
-      'LINKED',
+    expect(heard.filter(({ userId }) => userId === user.id)).toMatchObject([
+      { change: 'LINKED' },
+      { change: 'BROKEN' },
+      { change: 'LINKED' },
     ]);
   });
 
