@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parse as parseYaml } from 'yaml';
+import { parse as parseYaml, type YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { OperatorError } from './errors.ts';
 import { type ProviderSettings, parseProviders } from './external-auth/provider-settings.ts';
@@ -78,10 +78,14 @@ const url = (protocols: string[]) =>
     `takes a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   );
 
-const httpOrigin = url(['http:', 'https:']).refine(
-  (value) => value.replace(/\/$/, '') === (URL.canParse(value) ? new URL(value).origin : ''),
-  'takes an origin such as https://gatehouse.example, without a path',
-);
+const httpOrigin = z
+  .string()
+  // Compared as browsers send it: without a trailing slash.
+  .transform((value) => value.replace(/\/$/, ''))
+  .refine(
+    (value) => /^https?:[^*]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value,
+    'takes an origin such as https://gatehouse.example, in lower case and without a path',
+  );
 
 const encryptionKey = z
   .string()
@@ -101,7 +105,7 @@ const list = (text: string) =>
 const settings = z.object({
   PORT: integer(0, 65_535).default(4000),
   HOST: z.string().default('127.0.0.1'),
-  PUBLIC_URL: httpOrigin.transform((value) => value.replace(/\/$/, '')).optional(),
+  PUBLIC_URL: httpOrigin.optional(),
   CORS_ORIGINS: z.string().default('').transform(list).pipe(z.array(httpOrigin)),
   DATA_DIR: z.string().default('./data'),
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
@@ -161,7 +165,8 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   const { providers, faults: providerFaults } = parseProviders(given as Record<string, string>, document);
   faults.push(...providerFaults);
 
-  if (!result.success || faults.length > 0) throw new InvalidConfig(faults);
+  // Each item of a list may break the same rule.
+  if (!result.success || faults.length > 0) throw new InvalidConfig([...new Set(faults)]);
   const s = result.data;
   return {
     http: {
@@ -210,8 +215,11 @@ function readConfigFile(path: string | undefined): { document: unknown; fault?: 
     return { document: null, fault: path && `GATEHOUSE_CONFIG names ${path}, which does not exist.` };
   }
   try {
-    return { document: parseYaml(readFileSync(file, 'utf8')) };
+    return { document: parseYaml(readFileSync(file, 'utf8'), { logLevel: 'error' }) };
   } catch (error) {
-    return { document: null, fault: `${file} is not YAML: ${(error as Error).message}` };
+    // Without the parser's message, and above without its warnings: they quote the file, which holds client secrets.
+    const { code, linePos: [position] = [] } = error as Partial<YAMLParseError> & { code?: string };
+    const where = position ? `line ${position.line}, column ${position.col}` : 'all';
+    return { document: null, fault: `${file} cannot be read as YAML (${code ?? 'ERROR'} at ${where}).` };
   }
 }
