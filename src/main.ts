@@ -1,22 +1,30 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
-import { reportFailure } from './cli/failure.ts';
-import { addMigrateCommand } from './cli/migrate.ts';
-import { addProvidersCommand } from './cli/providers.ts';
-import { addServeCommand } from './cli/serve.ts';
-import { addTokenCommand } from './cli/token.ts';
-import { addUserCommand } from './cli/user.ts';
 
-// An environment that is set goes before the file.
-if (existsSync('.env')) process.loadEnvFile('.env');
+/** By their names. A command loads its own modules only: git waits for git-credential at each fetch. */
+const commands: Record<string, () => Promise<(program: Command) => void>> = {
+  serve: async () => (await import('./cli/serve.ts')).addServeCommand,
+  migrate: async () => (await import('./cli/migrate.ts')).addMigrateCommand,
+  user: async () => (await import('./cli/user.ts')).addUserCommand,
+  token: async () => (await import('./cli/token.ts')).addTokenCommand,
+  providers: async () => (await import('./cli/providers.ts')).addProvidersCommand,
+  'git-credential': async () => (await import('./cli/git-credential.ts')).addGitCredentialCommand,
+};
+
+const [, , name = ''] = process.argv;
+// An environment that is set goes before the file. git runs its helpers in repositories that anybody may have
+// written: a file there could send the token to another gateway.
+if (name !== 'git-credential' && existsSync('.env')) process.loadEnvFile('.env');
 
 const program = new Command('gatehouse').description(
   'One GraphQL API for the credentials of an account: linked external accounts, SSH keys, OAuth apps.',
 );
-addServeCommand(program);
-addMigrateCommand(program);
-addUserCommand(program);
-addTokenCommand(program);
-addProvidersCommand(program);
-await program.parseAsync().catch(reportFailure);
+// For help, and for what is no command, all of them.
+for (const load of Object.hasOwn(commands, name) ? [commands[name]] : Object.values(commands)) {
+  (await load?.())?.(program);
+}
+await program.parseAsync().catch(async (error) => {
+  const { reportFailure } = await import('./cli/failure.ts');
+  reportFailure(error);
+});

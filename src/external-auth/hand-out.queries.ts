@@ -14,6 +14,11 @@ const ExternalAuthCredentials = builder.objectRef<Credentials>('ExternalAuthCred
     }),
     username: t.exposeString('username', { description: 'What git sends as the user name.' }),
     password: t.exposeString('password', { description: 'What git sends as the password; may be empty.' }),
+    expiresAt: t.expose('expiresAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the token ends. Null when the provider does not tell.',
+    }),
   }),
 });
 

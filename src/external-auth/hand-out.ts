@@ -14,6 +14,8 @@ export interface Credentials {
   extra: Record<string, unknown>;
   username: string;
   password: string;
+  /** Null when the provider does not tell. */
+  expiresAt: Date | null;
 }
 
 export interface HandOut {
@@ -79,6 +81,6 @@ async function readCredentials(
     return openTokens(runtime.keyring, current);
   });
   if (!handedOut) return null;
-  const { accessToken, extra } = handedOut;
-  return { accessToken, extra, ...provider.gitCredentials(accessToken) };
+  const { accessToken, extra, expiresAt } = handedOut;
+  return { accessToken, extra, expiresAt, ...provider.gitCredentials(accessToken) };
 }
