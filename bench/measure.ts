@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
+import { readCpuTime } from './cpu.ts';
 import { countSettled, deleteWritten } from './database.ts';
 import type { LoadResult, LoadTask } from './load-task.ts';
 import type { Progress } from './progress.ts';
@@ -62,15 +63,23 @@ export async function measure(
       const turn = isWarmup ? 'warm-up' : `round ${round} of ${timing.rounds}`;
       progress.update(`${workload.title}: ${turn}, ${name} …`);
       const seconds = isWarmup ? timing.warmupSeconds : timing.seconds;
-      const first = await loadOnce(generator, server, workload, seconds);
+      const before = isWarmup ? null : await readCpuTime(server);
+      let result = await loadOnce(generator, server, workload, seconds);
       if (isWarmup) continue;
       // On a busy machine the first answer may take longer than a short round.
-      const result = first.answers > 0 ? first : await loadOnce(generator, server, workload, seconds * 10);
-      if (result.answers === 0) throw new Error(`${server.kind.title}, ${workload.title}: no answers.`);
+      if (result.answers === 0) result = await loadOnce(generator, server, workload, seconds * 10);
+      const { answers, latency } = result;
+      if (answers === 0) throw new Error(`${server.kind.title}, ${workload.title}: no answers.`);
+      const after = before && (await readCpuTime(server));
       rounds.get(name)?.push({
-        throughput: result.answers / result.seconds,
-        p50: result.latency.p50,
-        p99: result.latency.p99,
+        throughput: answers / result.seconds,
+        p50: latency.p50,
+        p99: latency.p99,
+        cpu: before &&
+          after && {
+            server: (after.server - before.server) / answers,
+            database: (after.database - before.database) / answers,
+          },
       });
     }
   }

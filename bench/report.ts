@@ -88,7 +88,7 @@ function write(result: BenchResult, soak: SoakResult | undefined, plans: PlansRe
     '',
     '![Answers a second of each server in each workload](benchmarks/throughput.svg)',
     '',
-    'Answers a second: the median of the rounds, and ± half of what lies between the slowest and the fastest. Times in milliseconds.',
+    'Answers a second: the median of the rounds, and ± half of what lies between the slowest and the fastest. Times in milliseconds; CPU is processor time an answer, of the server and of its connections in PostgreSQL.',
     ...result.workloads.flatMap(({ name, title }) => ['', `### ${title}`, '', throughputOf(result, name)]),
     ...section('Memory', memoryOf(result)),
     ...section('Start', startsOf(result)),
@@ -118,11 +118,13 @@ function throughputOf(result: BenchResult, workload: string): string {
         `${count(summary.throughput)} ± ${Math.round((summary.spread / 2) * 100)}%`,
         summary.p50.toFixed(1),
         summary.p99.toFixed(1),
+        summary.cpu?.server.toFixed(2) ?? '',
+        summary.cpu?.database.toFixed(2) ?? '',
         role === 'gatehouse' ? '' : multiple,
       ],
     ];
   });
-  return table(['', 'Answers/s', 'p50', 'p99', 'Gatehouse is'], rows);
+  return table(['', 'Answers/s', 'p50', 'p99', 'CPU', 'CPU of PostgreSQL', 'Gatehouse is'], rows);
 }
 
 function memoryOf({ servers }: BenchResult): string | null {

@@ -8,6 +8,8 @@ export interface Round {
   /** Milliseconds. */
   p50: number;
   p99: number;
+  /** Milliseconds of processor time an answer took, of the server and of PostgreSQL; null where they cannot be told. */
+  cpu: { server: number; database: number } | null;
 }
 
 /** One server in one workload. */
@@ -73,16 +75,25 @@ export interface Summary {
   spread: number;
   p50: number;
   p99: number;
+  cpu: Round['cpu'];
 }
 
 export function summarise(rounds: Round[]): Summary {
   const throughputs = rounds.map(({ throughput }) => throughput);
   const throughput = median(throughputs);
+  const cpus = rounds.flatMap(({ cpu }) => cpu ?? []);
   return {
     throughput,
     spread: (Math.max(...throughputs) - Math.min(...throughputs)) / throughput,
     p50: median(rounds.map(({ p50 }) => p50)),
     p99: median(rounds.map(({ p99 }) => p99)),
+    cpu:
+      cpus.length > 0
+        ? {
+            server: median(cpus.map(({ server }) => server)),
+            database: median(cpus.map(({ database }) => database)),
+          }
+        : null,
   };
 }
 

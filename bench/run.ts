@@ -22,7 +22,7 @@ import { type BenchResult, type Comparison, currentCommit, describeMachine, type
 import { killAll, root, type Server, type ServerKind, serverKinds, startServer } from './servers.ts';
 import { type SoakResult, soak } from './soak.ts';
 import { printTable } from './table.ts';
-import { pageWorkloads, type Workload, workloads } from './workloads.ts';
+import { pageWorkloads, takesPart, type Workload, workloads } from './workloads.ts';
 
 const gatehouse = serverKinds[0] as ServerKind;
 const peerNode = serverKinds.find(({ name }) => name === 'postgraphile')?.command[0] ?? process.execPath;
@@ -126,7 +126,7 @@ async function runBenchmark(
     measurements: [],
   };
   for (const workload of chosen) {
-    const able = servers.filter(({ kind }) => workload.kind !== 'rest-read' || kind.role !== 'peer');
+    const able = servers.filter(({ kind }) => takesPart(kind.role, workload));
     const contenders = able.map((server) => ({ name: server.kind.name, server }));
     result.measurements.push(...(await measure(generator, contenders, workload, timing, progress)));
     progress.say(`Measured: ${workload.title}`);
@@ -200,16 +200,16 @@ async function compareDeepPage(
   return { workload: 'deep-page', title: pageWorkloads[1]?.title ?? '', base, other };
 }
 
-/** Ends what was started, by its id, also when the run is interrupted. */
+/** Ends what was started, by its id, also when the run is interrupted or its output is cut off. */
 function stopOnSignals(postgres: Postgres, progress: Progress): void {
-  const stop = async () => {
-    progress.say('Stopping what was started …');
+  const stop = async (why: unknown) => {
+    progress.say(why instanceof Error ? String(why.stack) : 'Stopping what was started …');
     killAll();
     await postgres.stop();
     process.exit(130);
   };
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, stop);
+  process.once('uncaughtException', stop);
 }
 
 const progress = createProgress();

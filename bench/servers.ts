@@ -73,6 +73,7 @@ export interface Server {
   kind: ServerKind;
   url: string;
   databaseUrl: string;
+  pid: number;
   /** Megabytes, of the process and its children. */
   memory: () => number;
   /** Hears what a server with a probe tells of itself. */
@@ -135,6 +136,7 @@ export async function startServer(
     kind,
     url,
     databaseUrl,
+    pid: child.pid ?? 0,
     memory: () => residentMegabytes(child.pid ?? 0),
     onMessage: (hear) => child.on('message', hear),
     stop,

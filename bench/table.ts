@@ -8,7 +8,7 @@ export function printTable(result: BenchResult): string {
   const title = `${settings.connections} connections, ${settings.rounds} rounds of ${settings.seconds} s`;
   lines.push(
     '',
-    `Answers a second (${title}; ± half the distance of the rounds), p50 / p99 in ms, and Gatehouse's multiple`,
+    `Answers a second (${title}; ± half the distance of the rounds), p50 / p99 in ms, ms of processor time an answer (server + database), and Gatehouse's multiple`,
   );
   for (const workload of workloads) {
     const own = summaryOf(result, 'gatehouse', workload.name);
@@ -24,6 +24,10 @@ export function printTable(result: BenchResult): string {
           Math.round(summary.throughput).toLocaleString('en').padStart(8),
           `±${Math.round((summary.spread / 2) * 100)}%`.padStart(5),
           `${summary.p50.toFixed(1)} / ${summary.p99.toFixed(1)}`.padStart(15),
+          (summary.cpu
+            ? `${summary.cpu.server.toFixed(2)} + ${summary.cpu.database.toFixed(2)}`
+            : ''
+          ).padStart(14),
           multiple.padStart(8),
         ].join(' '),
       );

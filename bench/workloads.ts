@@ -260,6 +260,11 @@ export const workloads: Workload[] = [
   },
 ];
 
+/** Whether a server takes part: the REST dialects are Gatehouse's, and the limit's. */
+export function takesPart(role: 'gatehouse' | 'peer' | 'limit', { kind }: Workload): boolean {
+  return kind !== 'rest-read' || role !== 'peer';
+}
+
 /** Read where a list begins, and deep in it. Gatehouse's own cursors: only it is asked. */
 export const pageWorkloads: Workload[] = [
   {

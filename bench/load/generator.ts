@@ -5,7 +5,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import autocannon from 'autocannon';
 import type { LoadResult, LoadTask } from '../load-task.ts';
 import { tokenOf } from '../population.ts';
-import { type HttpRequest, pageWorkloads, type Unique, type Words, workloads } from '../workloads.ts';
+import { type HttpRequest, pageWorkloads, type Unique, workloads } from '../workloads.ts';
 
 /** Keys are made before the clock runs: making one takes as long as a server's part of a request. */
 const keys: string[] = [];
