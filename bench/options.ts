@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { ACTIVE_USERS } from './population.ts';
 import { serverKinds } from './servers.ts';
 import { workloads } from './workloads.ts';
 
@@ -18,7 +19,7 @@ export const USAGE = `Measures Gatehouse against other servers. See bench/README
     .slice(1)
     .map(({ name }) => name)
     .join(' ')}
-  --users N        how many users \`plans\` has (1,000,000)
+  --users N        users of the large set, a multiple of 1,000 (1,000,000)
 
 BENCH_DATABASE_URL names a PostgreSQL server's database to use in place of a temporary one; what is in it is deleted.`;
 
@@ -65,7 +66,7 @@ export function parseOptions(args: string[]): Options {
     only: names('--only', rest.only, workloads),
     peers: names('--peers', rest.peers, serverKinds.slice(1)),
     minutes: positive('--minutes', rest.minutes),
-    users: positive('--users', rest.users),
+    users: thousands('--users', rest.users),
   };
 }
 
@@ -81,4 +82,11 @@ function positive(option: string, text: string): number {
   const number = Number(text);
   if (number > 0 && Number.isFinite(number)) return number;
   throw new Error(`${option} takes a number above 0.`);
+}
+
+/** The active users are spread evenly over all. */
+function thousands(option: string, text: string): number {
+  const number = positive(option, text);
+  if (number % ACTIVE_USERS === 0) return number;
+  throw new Error(`${option} takes a multiple of ${ACTIVE_USERS.toLocaleString('en')}.`);
 }

@@ -9,7 +9,6 @@ export interface Population {
 }
 
 export const SMALL: Population = { users: 1_000 };
-export const LARGE: Population = { users: 1_000_000 };
 
 /** Users that send requests. Each has one token, 10 keys, 5 apps with a secret each, and 2 links. */
 export const ACTIVE_USERS = 1_000;

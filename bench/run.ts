@@ -15,7 +15,7 @@ import {
 } from './measure.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
 import { collectPlans, describePlans, findScans, PLAN_SETTINGS, type PlansResult } from './plans.ts';
-import { LARGE, SMALL } from './population.ts';
+import { SMALL } from './population.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { report } from './report.ts';
 import { type BenchResult, type Comparison, currentCommit, describeMachine, type Round } from './results.ts';
@@ -91,7 +91,7 @@ const commands = {
 };
 
 async function runBenchmark(
-  { quick, only, peers, growth, workers }: Options,
+  { quick, only, peers, growth, workers, users }: Options,
   postgres: Postgres,
   progress: Progress,
 ): Promise<BenchResult> {
@@ -144,7 +144,7 @@ async function runBenchmark(
   const reads = chosen.filter(({ kind }) => kind.endsWith('read'));
   if (growth) {
     const large = postgres.databaseUrl('large');
-    await prepareDatabase(large, LARGE, progress);
+    await prepareDatabase(large, { users }, progress);
     result.growth = await compare({ databaseUrl: large }, chosen);
     result.deepPage = await compareDeepPage(large, generator, timing, progress);
   }
