@@ -19,7 +19,7 @@ process.stdout.write(`
   A front end     ${demo.page}
   GraphiQL        ${demo.gateway}/graphql
   REST APIs       ${demo.gateway}/docs
-  OAuth provider  ${demo.upstream}   (any name, any password)
+  OAuth provider  ${demo.upstream.issuer}   (any name, any password)
 
 Link an account by device flow, from a terminal:
 

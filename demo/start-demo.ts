@@ -7,11 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newPublicKey } from '../test/new-public-key.ts';
-import { startUpstream } from '../test/upstream/oidc.ts';
+import { startUpstream, type Upstream } from '../test/upstream/oidc.ts';
 
 export interface Demo {
   gateway: string;
-  upstream: string;
+  /** The provider; it also plays its user for tests. */
+  upstream: Upstream;
   /** The address of the demo's front end, with the token in its fragment, which no server sees. */
   page: string;
   token: string;
@@ -81,7 +82,7 @@ export async function startDemo(ports: DemoPorts): Promise<Demo> {
     await stop();
     throw error;
   }
-  return { gateway, upstream: upstream.issuer, page: `${pageOrigin}/#token=${token}`, token, ended, stop };
+  return { gateway, upstream, page: `${pageOrigin}/#token=${token}`, token, ended, stop };
 }
 
 async function isReady(gateway: string, server: ChildProcess): Promise<void> {

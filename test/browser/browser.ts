@@ -47,7 +47,7 @@ export function useBrowserGateway(): BrowserGateway {
   return result;
 }
 
-function launch(): Promise<Browser> {
+export function launch(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
     args: [
@@ -82,7 +82,7 @@ async function observe(browser: Browser, origin: string): Promise<ObservedPage> 
 }
 
 /** A port that nobody listens on: the address has to be known before the server starts. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

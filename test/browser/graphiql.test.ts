@@ -85,3 +85,25 @@ it('adds an SSH key with a mutation', async () => {
   expect(await server.gateway.runtime.db.sshKey.count({ where: { userId } })).toBe(1);
   expect({ strayRequests, faults }).toEqual({ strayRequests: [], faults: [] });
 });
+
+it('acts for whoever signed in at /login, until they sign out', async () => {
+  const { page, strayRequests, faults } = await server.newPage();
+  const { token, username } = await server.gateway.user();
+  await page.goto(`${server.origin}/login?next=/graphql`);
+  await page.getByLabel('API token').fill(token);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.waitForURL('**/graphql');
+  await page.locator('.graphiql-query-editor .view-lines').getByText('viewer').first().waitFor();
+  const { data } = await run(page);
+  expect(data.viewer?.username).toBe(username);
+  // Scripts of the page cannot read the cookie.
+  expect(await page.evaluate('document.cookie')).toBe('');
+
+  await page.goto(`${server.origin}/`);
+  await page.getByText(`Signed in as ${username}`).waitFor();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.waitForURL('**/login');
+  const asked = await page.request.post(`${server.origin}/graphql`, { data: { query: '{ viewer { id } }' } });
+  expect(asked.status()).toBe(401);
+  expect({ strayRequests, faults }).toEqual({ strayRequests: [], faults: [] });
+});
