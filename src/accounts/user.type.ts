@@ -47,7 +47,7 @@ export const ApiToken = builder.prismaNode('ApiToken', {
 
 const profile = { scope: 'user:read' } as const;
 
-export const User = builder.prismaNode('User', {
+const User = builder.prismaNode('User', {
   description: 'A person, or a machine, that owns credentials. You see only yourself.',
   id: { field: 'id' },
   nullable: true,

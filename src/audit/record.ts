@@ -2,7 +2,7 @@ import type { Actor } from '../auth/viewer.ts';
 import type { Transaction } from '../db/client.ts';
 
 /** Every kind of change that the audit trail knows. */
-export type AuditAction =
+type AuditAction =
   | 'user.create'
   | 'user.disable'
   | 'user.enable'

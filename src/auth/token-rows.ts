@@ -19,7 +19,7 @@ export type ReadTokenRow = (tokenHash: Uint8Array<ArrayBuffer>) => Promise<Token
  * The longest that a revoked token works in another process when the news of it is lost. In the process that revoked
  * it, it stops at once; elsewhere as soon as the notification is there, which takes milliseconds.
  */
-export const TOKEN_CACHE_MS = 5_000;
+const TOKEN_CACHE_MS = 5_000;
 
 const MAX_TOKENS = 20_000;
 

@@ -81,7 +81,7 @@ export async function applyMigrations(connection: PoolConfig): Promise<string[]>
 }
 
 /** The names of the migrations that the database lacks. */
-export async function pendingMigrations(connection: PoolConfig): Promise<string[]> {
+async function pendingMigrations(connection: PoolConfig): Promise<string[]> {
   const client = new pg.Client(connection);
   await client.connect();
   try {

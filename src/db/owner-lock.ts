@@ -18,7 +18,7 @@ export interface OwnerLock {
   release: () => Promise<void>;
 }
 
-export class DataDirInUse extends OperatorError {
+class DataDirInUse extends OperatorError {
   constructor(dataDir: string, owner: Owner) {
     super(
       `The data folder ${dataDir} is in use by process ${owner.pid}. Stop that process, or set DATA_DIR to another folder.`,

@@ -15,7 +15,7 @@ export interface BrowserGateway {
   newPage: () => Promise<ObservedPage>;
 }
 
-export interface ObservedPage {
+interface ObservedPage {
   page: Page;
   /** Addresses elsewhere that the page asked for. */
   strayRequests: string[];

@@ -12,7 +12,7 @@ import { newPublicKey } from '../new-public-key.ts';
 import { everythingOf, nodeTypes, type SelectionOptions } from './walk.ts';
 
 /** An object as an answer shows it. */
-export type Row = Record<string, unknown> & { __typename: string };
+type Row = Record<string, unknown> & { __typename: string };
 
 /** A user with rows of every kind, and all that the API shows of them. */
 export interface World {
