@@ -8,6 +8,7 @@ const commands: Record<string, () => Promise<(program: Command) => void>> = {
   migrate: async () => (await import('./cli/migrate.ts')).addMigrateCommand,
   user: async () => (await import('./cli/user.ts')).addUserCommand,
   token: async () => (await import('./cli/token.ts')).addTokenCommand,
+  keys: async () => (await import('./cli/keys.ts')).addKeysCommand,
   providers: async () => (await import('./cli/providers.ts')).addProvidersCommand,
   'git-credential': async () => (await import('./cli/git-credential.ts')).addGitCredentialCommand,
 };

@@ -27,7 +27,11 @@ export function addTokenCommand(program: Command): void {
     .command('create')
     .description('Make a token for a user. It is shown once, on standard output.')
     .argument('<username>')
-    .requiredOption('--scopes <list>', 'what it may do, separated by commas')
+    .requiredOption(
+      '--scope <scopes>',
+      'what it may do: once for each scope, or separated by commas',
+      splitScopes,
+    )
     .option('--name <name>', 'what it is for', 'command line')
     .option('--expires <when>', 'such as 90d, 12h, 8w or 2027-01-31; without it the token never expires')
     .option('--json', 'for programs')
@@ -87,6 +91,11 @@ export function addTokenCommand(program: Command): void {
       });
       print(json, toJson(revoked), `The token "${revoked.name}" of "${revoked.user.username}" is revoked.`);
     });
+}
+
+/** Whether they exist is for the service to say. */
+function splitScopes(text: string, before: Scope[] = []): Scope[] {
+  return [...before, ...text.split(',').map((scope) => scope.trim() as Scope)];
 }
 
 /** @throws NotFound */

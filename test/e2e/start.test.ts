@@ -45,7 +45,7 @@ describe('gatehouse', () => {
 
     // Beside it: a token works at once, and stops at once.
     expect((await run(['user', 'create', 'ada'], env)).out).toMatch(/^The user "ada" was made/);
-    const made = await run(['token', 'create', 'ada', '--scopes', 'admin', '--expires', '1h', '--json'], env);
+    const made = await run(['token', 'create', 'ada', '--scope', 'admin', '--expires', '1h', '--json'], env);
     const ada = JSON.parse(made.out);
     expect((await graphql(first.origin, ada.token, ME)).data.viewer.username).toBe('ada');
     const [all, revoked] = await Promise.all([
