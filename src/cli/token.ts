@@ -36,14 +36,13 @@ export function addTokenCommand(program: Command): void {
     .option('--expires <when>', 'such as 90d, 12h, 8w or 2027-01-31; without it the token never expires')
     .option('--json', 'for programs')
     .addHelpText('after', `\nScopes:\n${SCOPES_HELP}`)
-    .action(async (username: string, options: Json & { scopes: string; name: string; expires?: string }) => {
-      const { scopes, name, expires, json } = options;
+    .action(async (username: string, options: Json & { scope: Scope[]; name: string; expires?: string }) => {
+      const { scope: scopes, name, expires, json } = options;
       const made = await withRuntime(async (runtime) => {
         const { id } = await findUser(runtime, username);
         return createApiToken(runtime, systemActor(id), null, {
           name,
-          // The service names those that do not exist.
-          scopes: scopes.split(',').map((scope) => scope.trim()) as Scope[],
+          scopes,
           expiresAt: expires === undefined ? null : parseExpiry(expires, runtime.clock()),
         });
       });

@@ -46,6 +46,7 @@ describe('gatehouse', () => {
     // Beside it: a token works at once, and stops at once.
     expect((await run(['user', 'create', 'ada'], env)).out).toMatch(/^The user "ada" was made/);
     const made = await run(['token', 'create', 'ada', '--scope', 'admin', '--expires', '1h', '--json'], env);
+    expect([made.code, made.err]).toEqual([0, '']);
     const ada = JSON.parse(made.out);
     expect((await graphql(first.origin, ada.token, ME)).data.viewer.username).toBe('ada');
     const [all, revoked] = await Promise.all([
