@@ -35,8 +35,8 @@ export function viewerLink(context: Context, providerId: string): Promise<Extern
 const states = createContextCache((_context: Context) => new Map<string, Promise<LinkState>>());
 
 export function linkState(context: Context, link: ExternalAuthLink): Promise<LinkState> {
-  // A token that was replaced in the middle of an operation is asked for anew.
-  const key = `${link.id} ${link.accessToken}`;
+  // What changed in the middle of an operation, or between two events of a subscription, is asked for anew.
+  const key = `${link.id} ${link.updatedAt.getTime()} ${link.accessToken}`;
   const known = states(context).get(key);
   if (known) return known;
   const state = checkLink(context.runtime, actorOf(context), link);

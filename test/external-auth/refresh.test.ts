@@ -18,6 +18,8 @@ const stub = await startStub();
 afterAll(() => Promise.all([upstream.close(), stub.close()]));
 
 const env = {
+  // Many callers at once, on a machine that may be busy.
+  DATABASE_POOL_SIZE: '25',
   ...upstream.env(0, 'oidc'),
   ...stubEnv(1, 'forge', stub.origin),
   ...stubEnv(2, 'stays', stub.origin, { NO_REFRESH: 'true' }),

@@ -19,6 +19,8 @@ export interface Report {
   /** How many callers were given each access token; '' stands for "link again". */
   tokens: Record<string, number>;
   errors: string[];
+  /** How often a caller was told to come back in a few seconds, and did: a busy machine has too few connections. */
+  comeBacks: number;
 }
 
 // One replica. Its calls to the provider tell which process makes them, so that it can be killed in the act.
@@ -33,6 +35,8 @@ const config = parseConfig(process.env);
 const { runtime } = await openRuntime(config, createLog(config.log));
 const app = createApp(runtime);
 
+class Busy extends Error {}
+
 async function askForToken(bearer: string): Promise<string> {
   const response = await app.fetch(
     new Request(`${config.http.publicUrl}/graphql`, {
@@ -43,20 +47,29 @@ async function askForToken(bearer: string): Promise<string> {
   );
   const { data, errors } = (await response.json()) as {
     data: { externalAuthToken: { credentials: { accessToken: string } | null } } | null;
-    errors?: { message: string }[];
+    errors?: { message: string; extensions: { code: string } }[];
   };
+  if (errors?.[0]?.extensions.code === 'SERVICE_UNAVAILABLE') throw new Busy();
   if (errors || !data) throw new Error(errors?.map(({ message }) => message).join(' ') ?? 'no data');
   return data.externalAuthToken.credentials?.accessToken ?? '';
 }
 
 process.on('message', async ({ round, callers, at, bearer }: Task) => {
   await sleep(Math.max(0, at - Date.now()));
-  const report: Report = { round, tokens: {}, errors: [] };
+  const report: Report = { round, tokens: {}, errors: [], comeBacks: 0 };
   const outcomes = await Promise.allSettled(
     Array.from({ length: callers }, async () => {
       // Not all in one tick: some come while the first ones are at it.
       await sleep(Math.random() * 100);
-      return askForToken(bearer);
+      for (;;) {
+        try {
+          return await askForToken(bearer);
+        } catch (error) {
+          if (!(error instanceof Busy)) throw error;
+          report.comeBacks += 1;
+          await sleep(1_000);
+        }
+      }
     }),
   );
   for (const outcome of outcomes) {

@@ -110,7 +110,7 @@ await onServer(serverUrl, `CREATE DATABASE ${databaseName}`);
 const databaseUrl = Object.assign(new URL(serverUrl), { pathname: `/${databaseName}` });
 const env = {
   DATABASE_URL: databaseUrl.href,
-  DATABASE_POOL_SIZE: '10',
+  DATABASE_POOL_SIZE: '20',
   ENCRYPTION_KEYS: randomBytes(32).toString('base64'),
   PUBLIC_URL: 'http://gatehouse.test',
   LOG_LEVEL: 'fatal',
@@ -185,17 +185,21 @@ const totals = {
   lostAnswers: 0,
   relinked: 0,
   survivorsAnswered: 0,
+  comeBacks: 0,
   slowestRoundMs: 0,
 };
 const violations: string[] = [];
 const startedAt = performance.now();
 
 for (let round = 1; round <= ROUNDS; round += 1) {
-  const violated = (what: string) => violations.push(`round ${round}: ${what}`);
+  const plan = DISTURBANCES[Math.floor(Math.random() * DISTURBANCES.length)] ?? 'none';
+  const violated = (what: string) => {
+    violations.push(what);
+    say(`VIOLATION in round ${round} (${plan}): ${what}`);
+  };
   await Promise.all(Array.from({ length: PROCESSES - replicas.size }, startReplica));
   Object.assign(seen, { asked: [], renewals: 0, refusals: 0 });
   killed.clear();
-  const plan = DISTURBANCES[Math.floor(Math.random() * DISTURBANCES.length)] ?? 'none';
   disturbance = plan;
 
   const before = { ...live };
@@ -236,7 +240,8 @@ for (let round = 1; round <= ROUNDS; round += 1) {
     if (row.refreshLeaseId !== null) violated('the lease was left behind');
     if (seen.refusals > 0) violated('a used refresh token was used again');
   }
-  for (const { tokens, errors } of survivors) {
+  for (const { tokens, errors, comeBacks } of survivors) {
+    totals.comeBacks += comeBacks;
     const expected = isLost ? '' : live.accessToken;
     const wrong = Object.entries(tokens).filter(([token]) => token !== expected);
     for (const [token, count] of wrong) {
@@ -283,7 +288,6 @@ await onServer(serverUrl, `DROP DATABASE ${databaseName} WITH (FORCE)`);
 provider.close();
 provider.closeAllConnections();
 
-for (const violation of violations) say(`VIOLATION ${violation}`);
 say(
   `${violations.length === 0 ? 'PROVEN' : 'BROKEN'}: ${JSON.stringify({
     processes: PROCESSES,
