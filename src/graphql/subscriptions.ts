@@ -45,15 +45,19 @@ export function withSubscriptions(runtime: Runtime, stopping: AbortSignal): Plug
   async function subscribe(args: ExecutionArgs): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
     // Yoga puts the request beside our own context.
     const { viewer, request } = args.contextValue as Context & { request?: Request };
-    const streams = (viewer && open.get(viewer.userId)) ?? new Set();
     if (stopping.aborted) return refusal(new ServiceUnavailable());
-    if (streams.size >= MAX_STREAMS) return refusal(new TooManySubscriptions());
     const events = await createSourceEventStream(args);
     if (!isAsyncIterable(events)) return events;
     // Nothing that is open to strangers has a place here.
     if (!viewer) throw new Error('A subscription has to ask for a scope.');
 
     const source = events[Symbol.asyncIterator]();
+    // Counted and taken in one go: of streams that are opened at once, none may slip by while another waits.
+    const streams = open.get(viewer.userId) ?? new Set();
+    if (streams.size >= MAX_STREAMS) {
+      await source.return?.();
+      return refusal(new TooManySubscriptions());
+    }
     let tellEnd = () => {};
     const ended = new Promise<null>((resolve) => {
       tellEnd = () => resolve(null);

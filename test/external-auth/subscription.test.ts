@@ -188,6 +188,15 @@ describe('a subscription ends', () => {
     expect(await events.next()).toBeNull();
   });
 
+  it('not beyond ten of a user, also when they are opened at once', async () => {
+    const user = await gateway.user();
+    const streams = await Promise.all(Array.from({ length: 15 }, () => listen(user)));
+    await linkWithTokens(gateway, user, 'forge');
+    const first = await Promise.all(streams.map((events) => events.next()));
+    expect(first.filter((answer) => answer?.errors)).toHaveLength(5);
+    await Promise.all(streams.map((events) => events.close()));
+  });
+
   it('with the client, whose place is free then', async () => {
     const user = await gateway.user();
     const open = async () => {
