@@ -2,13 +2,13 @@
 export interface EncryptedColumn {
   table: string;
   column: string;
-  /** A condition in SQL under which somebody is about to replace the value, and compares it before. */
+  /** A condition in SQL under which somebody is about to replace the value. */
   busy?: string;
 }
 
 /** All of them: what `gatehouse keys` goes through. A test compares the list with prisma/schema.prisma. */
 export const encryptedColumns: EncryptedColumn[] = [
-  // A renewal writes only when the refresh token is still the ciphertext that it read under its lease.
+  // A renewal under way is about to write new tokens: to rewrite the old ones would only make it try again.
   ...['access_token', 'refresh_token', 'token_extra'].map((column) => ({
     table: 'external_auth_links',
     column,
