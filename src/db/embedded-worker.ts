@@ -33,6 +33,25 @@ class DurableNodeFS extends NodeFS {
 /** Messages of the extended query protocol that a Sync has to follow: Parse, Bind, Describe, Execute, Close, Flush. */
 const BEFORE_SYNC = new Set([...'PBDECH'].map((type) => type.charCodeAt(0)));
 
+const ERROR_RESPONSE = 'E'.charCodeAt(0);
+
+/** What the backend says when it ends. A server would start another one; here it says so over and over. */
+function fatalMessage(answer: Uint8Array): string | undefined {
+  if (answer[0] !== ERROR_RESPONSE) return undefined;
+  const fields = Buffer.from(answer).toString('latin1').split('\0');
+  const isFatal = fields.includes('VFATAL') || fields.includes('VPANIC');
+  return isFatal ? fields.find((field) => field.startsWith('M'))?.slice(1) : undefined;
+}
+
+/**
+ * Without its backend the socket server would keep everybody waiting for good. The process that owns this worker ends
+ * with it, and recovers on its next start, as after a crash.
+ */
+function endWorker(reason: unknown): never {
+  parentPort?.postMessage(String(reason));
+  process.exit(1);
+}
+
 /**
  * The socket server hands over one protocol message at a time, of whichever connection is next, and holds others
  * back only within a transaction block. All connections share one backend: between one's Parse and its Execute
@@ -46,7 +65,18 @@ class SharedPGlite extends PGlite {
     ...[message, options]: Parameters<PGlite['execProtocolRawStream']>
   ): Promise<void> {
     this.#awaitsSync = BEFORE_SYNC.has(message[0] ?? 0);
-    await super.execProtocolRawStream(message, options);
+    try {
+      await super.execProtocolRawStream(message, {
+        ...options,
+        onRawData: (answer) => {
+          options?.onRawData?.(answer);
+          const fatal = fatalMessage(answer);
+          if (fatal) endWorker(fatal);
+        },
+      });
+    } catch (error) {
+      endWorker(error);
+    }
   }
 
   override isInTransaction(): boolean {

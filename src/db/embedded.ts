@@ -51,10 +51,12 @@ export async function startEmbeddedDatabase(
 
   try {
     await Promise.race([
-      once(worker, 'message'),
-      once(worker, 'exit').then(() =>
-        Promise.reject(new Error('The embedded database ended while starting.')),
-      ),
+      once(worker, 'message').then(([message]) => {
+        if (message !== 'ready') throw new Error(message);
+      }),
+      once(worker, 'exit').then(() => {
+        throw new Error('it ended while starting');
+      }),
     ]);
     chmodSync(socket, 0o600);
   } catch (cause) {
@@ -65,10 +67,24 @@ export async function startEmbeddedDatabase(
     });
   }
 
+  // The worker says nothing else before it is asked to stop.
+  let reason = 'its thread ended';
+  worker.once('message', (message: string) => {
+    reason = message;
+  });
+  const onEnd = () => {
+    // Not to be caught: nothing can be answered any more, and whoever watches this process starts it again.
+    throw new Error(
+      `The embedded database ended unexpectedly (${reason}). What was answered is stored: start the gateway again.`,
+    );
+  };
+  worker.once('exit', onEnd);
+
   return {
     socketDir: lock.socketDir,
     created,
     close: async () => {
+      worker.off('exit', onEnd);
       const stopped = once(worker, 'message');
       worker.postMessage('stop');
       await stopped;

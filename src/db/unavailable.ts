@@ -8,6 +8,16 @@ interface DriverMeta {
 /** No connection within the time, a lost one, or no place for a transaction within the time. */
 const PRISMA_CODES = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2028', 'P2037']);
 
+/** What the adapter passes on from the socket as if it were a code of Prisma's. */
+const SOCKET_CODES = new Set([
+  'EPIPE',
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+]);
+
 const ADAPTER_KINDS = new Set([
   'DatabaseNotReachable',
   'ConnectionClosed',
@@ -29,6 +39,7 @@ export function isDatabaseUnavailable(error: unknown): boolean {
     const { kind, originalCode } = (error.meta as DriverMeta | undefined)?.driverAdapterError?.cause ?? {};
     return (
       PRISMA_CODES.has(error.code) ||
+      SOCKET_CODES.has(error.code) ||
       (kind !== undefined && ADAPTER_KINDS.has(kind)) ||
       (originalCode !== undefined && SQLSTATE.test(originalCode))
     );

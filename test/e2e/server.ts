@@ -74,7 +74,8 @@ export interface RunningServer {
   greeting: string;
   /** What it wrote to standard error. */
   log: () => string;
-  /** @returns the exit code; null when a signal ended it */
+  /** The exit code, when it has ended; null when a signal ended it. */
+  ended: Promise<number | null>;
   stop: (signal: NodeJS.Signals) => Promise<number | null>;
 }
 
@@ -102,6 +103,7 @@ export async function serve(env: Env): Promise<RunningServer> {
     origin,
     greeting: child.text.out,
     log: () => child.text.err,
+    ended: closed,
     stop: (signal) => {
       child.kill(signal);
       return closed;

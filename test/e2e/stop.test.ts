@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, type ClientRequest, request } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { makeDatabase } from '../harness.ts';
@@ -213,7 +214,6 @@ class Line {
   }
 }
 
-// An embedded database cannot go away by itself.
 if (process.env.TEST_DATABASE_URL) {
   describe('a database that goes away', () => {
     it('is answered with 503, and everything goes on when it is back', async () => {
@@ -244,6 +244,25 @@ if (process.env.TEST_DATABASE_URL) {
       }
       expect(await server.stop('SIGTERM')).toBe(0);
       await line.cut();
+    });
+  });
+} else {
+  describe('an embedded database that ends', () => {
+    // It told every client over and over that it ends, and everybody waited for good.
+    it('ends the process, which then starts again with all that was stored', async () => {
+      const env = await freshEnv();
+      const server = await serve(env);
+      // No message of the protocol: a backend ends at it.
+      connect(join(env.DATA_DIR ?? '', '.s.PGSQL.5432'))
+        .on('error', () => {})
+        .write(Buffer.from([0x7a, 0, 0, 0, 4]));
+      expect(await server.ended).toBe(1);
+      expect(server.log()).toContain(
+        'The embedded database ended unexpectedly (invalid frontend message type 122)',
+      );
+      const again = await serve(env);
+      expect((await graphql(again.origin, TOKEN, ME)).status).toBe(200);
+      expect(await again.stop('SIGTERM')).toBe(0);
     });
   });
 }
