@@ -2,10 +2,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { withClient } from './database.ts';
 import type { Server } from './servers.ts';
 
-/** Milliseconds of processor time that a server and the database have taken so far. */
-export interface CpuTime {
+/** Milliseconds of processor time, of a server and of PostgreSQL on its behalf. */
+interface CpuTime {
   server: number;
   database: number;
+}
+
+/** What each process has taken so far. */
+interface CpuClock {
+  server: Map<number, number>;
+  database: Map<number, number>;
 }
 
 /** Linux counts in hundredths of a second, whatever its own clock. */
@@ -16,21 +22,32 @@ const TICK_MS = 10;
  *
  * @returns null where there is no /proc, or PostgreSQL runs on another machine
  */
-export async function readCpuTime({ pid, databaseUrl }: Server): Promise<CpuTime | null> {
+export async function readCpuClock({ pid, databaseUrl }: Server): Promise<CpuClock | null> {
   const backends = await withClient(databaseUrl, async (client) => {
     const { rows } = await client.query<{ pid: number }>(
       'SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
     );
     return rows.map((row) => row.pid);
   });
-  const server = [pid, ...childrenOf(pid)].map(timeOf);
-  const database = backends.map(timeOf);
-  const isKnown = [...server, ...database].every((time) => time !== null);
-  return isKnown ? { server: sum(server), database: sum(database) } : null;
+  const server = timesOf([pid, ...childrenOf(pid)]);
+  const database = timesOf(backends);
+  return server.size > 0 && database.size === backends.length ? { server, database } : null;
 }
 
-function sum(times: (number | null)[]): number {
-  return times.reduce<number>((total, time) => total + (time ?? 0), 0);
+/** A connection that was opened meanwhile counts from its beginning; one that was closed does not count. */
+export function timeBetween(before: CpuClock, after: CpuClock): CpuTime {
+  const taken = (kind: keyof CpuClock) =>
+    [...after[kind]].reduce((sum, [pid, time]) => sum + time - (before[kind].get(pid) ?? 0), 0);
+  return { server: taken('server'), database: taken('database') };
+}
+
+function timesOf(pids: number[]): Map<number, number> {
+  return new Map(
+    pids.flatMap((pid) => {
+      const time = timeOf(pid);
+      return time === null ? [] : [[pid, time] as const];
+    }),
+  );
 }
 
 function timeOf(pid: number): number | null {

@@ -80,7 +80,7 @@ export async function prepareDatabase(
 }
 
 /** How often in a row the count has to be the same, with nothing under way in the database. */
-const SETTLED = 4;
+const SETTLED = 3;
 
 /** Waits until what was under way when the load ended has been stored, too, and counts it. */
 export async function countSettled(url: string): Promise<number> {

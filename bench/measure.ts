@@ -1,10 +1,10 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
-import { readCpuTime } from './cpu.ts';
+import { readCpuClock, timeBetween } from './cpu.ts';
 import { countSettled, deleteWritten } from './database.ts';
 import type { LoadResult, LoadTask } from './load-task.ts';
 import type { Progress } from './progress.ts';
-import type { Measurement, Round } from './results.ts';
+import type { Round } from './results.ts';
 import { adopt, root, type Server } from './servers.ts';
 import type { Workload } from './workloads.ts';
 
@@ -17,7 +17,7 @@ export interface Timing {
 }
 
 export const FULL: Timing = { rounds: 5, seconds: 5, warmupSeconds: 3 };
-export const QUICK: Timing = { rounds: 3, seconds: 1, warmupSeconds: 1 };
+export const QUICK: Timing = { rounds: 3, seconds: 0.8, warmupSeconds: 0.8 };
 
 export interface LoadGenerator {
   run: (task: LoadTask) => Promise<LoadResult>;
@@ -43,51 +43,59 @@ export function startLoadGenerator(): LoadGenerator {
   };
 }
 
+/** Whoever takes turns with others: a server with a workload, by a name of its own. */
+export interface Contender {
+  name: string;
+  server: Server;
+  workload: Workload;
+}
+
 /**
- * Measures servers in turn, A B C A B C: what slows the machine for a while slows them all.
+ * Measures contenders in turn, A B C A B C: what slows the machine for a while slows them all.
  *
- * @param contenders each has a name of its own; several may be of one kind
+ * @param what for the progress
+ * @returns the rounds of each contender, in their order
  * @throws Error when any server gives a single wrong answer, or none
  */
 export async function measure(
   generator: LoadGenerator,
-  contenders: { name: string; server: Server }[],
-  workload: Workload,
+  contenders: Contender[],
+  what: string,
   timing: Timing,
   progress: Progress,
-): Promise<Measurement[]> {
-  const rounds = new Map<string, Round[]>(contenders.map(({ name }) => [name, []]));
+): Promise<Round[][]> {
+  const rounds: Round[][] = contenders.map(() => []);
   for (let round = 0; round <= timing.rounds; round += 1) {
-    const isWarmup = round === 0;
-    for (const { name, server } of contenders) {
-      const turn = isWarmup ? 'warm-up' : `round ${round} of ${timing.rounds}`;
-      progress.update(`${workload.title}: ${turn}, ${name} …`);
-      const seconds = isWarmup ? timing.warmupSeconds : timing.seconds;
-      const before = isWarmup ? null : await readCpuTime(server);
-      let result = await loadOnce(generator, server, workload, seconds);
-      if (isWarmup) continue;
-      // On a busy machine the first answer may take longer than a short round.
-      if (result.answers === 0) result = await loadOnce(generator, server, workload, seconds * 10);
-      const { answers, latency } = result;
-      if (answers === 0) throw new Error(`${server.kind.title}, ${workload.title}: no answers.`);
-      const after = before && (await readCpuTime(server));
-      rounds.get(name)?.push({
-        throughput: answers / result.seconds,
-        p50: latency.p50,
-        p99: latency.p99,
-        cpu: before &&
-          after && {
-            server: (after.server - before.server) / answers,
-            database: (after.database - before.database) / answers,
-          },
-      });
+    const turn = round === 0 ? 'warm-up' : `round ${round} of ${timing.rounds}`;
+    for (const [i, { name, server, workload }] of contenders.entries()) {
+      progress.update(`${what}: ${turn}, ${name} …`);
+      if (round === 0) await loadOnce(generator, server, workload, timing.warmupSeconds);
+      else rounds[i]?.push(await measureRound(generator, server, workload, timing.seconds));
     }
   }
-  return contenders.map(({ name }) => ({
-    server: name,
-    workload: workload.name,
-    rounds: rounds.get(name) ?? [],
-  }));
+  return rounds;
+}
+
+async function measureRound(
+  generator: LoadGenerator,
+  server: Server,
+  workload: Workload,
+  seconds: number,
+): Promise<Round> {
+  const before = await readCpuClock(server);
+  let result = await loadOnce(generator, server, workload, seconds);
+  // On a busy machine the first answer may take longer than a short round.
+  if (result.answers === 0) result = await loadOnce(generator, server, workload, seconds * 10);
+  const after = await readCpuClock(server);
+  const { answers, latency } = result;
+  if (answers === 0) throw new Error(`${server.kind.title}, ${workload.title}: no answers.`);
+  const taken = before && after && timeBetween(before, after);
+  return {
+    throughput: answers / result.seconds,
+    p50: latency.p50,
+    p99: latency.p99,
+    cpu: taken && { server: taken.server / answers, database: taken.database / answers },
+  };
 }
 
 async function loadOnce(

@@ -92,7 +92,10 @@ function write(result: BenchResult, soak: SoakResult | undefined, plans: PlansRe
     ...result.workloads.flatMap(({ name, title }) => ['', `### ${title}`, '', throughputOf(result, name)]),
     ...section('Memory', memoryOf(result)),
     ...section('Start', startsOf(result)),
-    ...section('1,000,000 users', comparisonOf(result.growth, '1,000 users', '1,000,000 users')),
+    ...section(
+      'Growth',
+      comparisonOf(result.growth, '1,000 users', `${count(result.largeUsers ?? 0)} users`),
+    ),
     ...section('Deep pages', comparisonOf(result.deepPage && [result.deepPage], 'first page', 'deep page')),
     ...section('Two processes', comparisonOf(result.workers, 'one process', '`WORKERS=2`')),
     ...section('Soak', soakOf(soak)),

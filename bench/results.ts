@@ -13,7 +13,7 @@ export interface Round {
 }
 
 /** One server in one workload. */
-export interface Measurement {
+interface Measurement {
   server: string;
   workload: string;
   rounds: Round[];
@@ -56,6 +56,7 @@ export interface BenchResult {
   measurements: Measurement[];
   /** Milliseconds until the first 200 of /readyz, of each start. */
   starts?: { embedded: number[]; server: number[] };
+  largeUsers?: number;
   growth?: Comparison[];
   workers?: Comparison[];
   /** A page deep in a list against its first, in the large set. */

@@ -18,7 +18,7 @@ import { collectPlans, describePlans, findScans, PLAN_SETTINGS, type PlansResult
 import { SMALL } from './population.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { report } from './report.ts';
-import { type BenchResult, type Comparison, currentCommit, describeMachine, type Round } from './results.ts';
+import { type BenchResult, type Comparison, currentCommit, describeMachine } from './results.ts';
 import { killAll, root, type Server, type ServerKind, serverKinds, startServer } from './servers.ts';
 import { type SoakResult, soak } from './soak.ts';
 import { printTable } from './table.ts';
@@ -126,9 +126,13 @@ async function runBenchmark(
     measurements: [],
   };
   for (const workload of chosen) {
-    const able = servers.filter(({ kind }) => takesPart(kind.role, workload));
-    const contenders = able.map((server) => ({ name: server.kind.name, server }));
-    result.measurements.push(...(await measure(generator, contenders, workload, timing, progress)));
+    const contenders = servers
+      .filter(({ kind }) => takesPart(kind.role, workload))
+      .map((server) => ({ name: server.kind.name, server, workload }));
+    const rounds = await measure(generator, contenders, workload.title, timing, progress);
+    for (const [i, { name }] of contenders.entries()) {
+      result.measurements.push({ server: name, workload: workload.name, rounds: rounds[i] ?? [] });
+    }
     progress.say(`Measured: ${workload.title}`);
   }
   result.servers = servers.map(({ kind: { name, title, role }, memory }, i) => ({
@@ -145,6 +149,7 @@ async function runBenchmark(
   if (growth) {
     const large = postgres.databaseUrl('large');
     await prepareDatabase(large, { users }, progress);
+    result.largeUsers = users;
     result.growth = await compare({ databaseUrl: large }, chosen);
     result.deepPage = await compareDeepPage(large, generator, timing, progress);
   }
@@ -164,22 +169,18 @@ async function compareGatehouses(
   chosen: Workload[],
   { generator, timing, progress }: { generator: LoadGenerator; timing: Timing; progress: Progress },
 ): Promise<Comparison[]> {
-  const contenders = [
-    { name: 'base', server: await startServer(gatehouse, databaseUrl) },
-    { name: 'other', server: await startServer(gatehouse, other.databaseUrl, other.env) },
+  const servers = [
+    await startServer(gatehouse, databaseUrl),
+    await startServer(gatehouse, other.databaseUrl, other.env),
   ];
   const comparisons: Comparison[] = [];
   for (const workload of chosen) {
-    const [base, compared] = await measure(generator, contenders, workload, timing, progress);
-    comparisons.push({
-      workload: workload.name,
-      title: workload.title,
-      base: base?.rounds ?? [],
-      other: compared?.rounds ?? [],
-    });
+    const contenders = servers.map((server, i) => ({ name: i === 0 ? 'base' : 'other', server, workload }));
+    const [base = [], compared = []] = await measure(generator, contenders, workload.title, timing, progress);
+    comparisons.push({ workload: workload.name, title: workload.title, base, other: compared });
     progress.say(`Compared: ${workload.title}`);
   }
-  for (const { server } of contenders) await server.stop();
+  for (const server of servers) await server.stop();
   return comparisons;
 }
 
@@ -190,13 +191,9 @@ async function compareDeepPage(
   progress: Progress,
 ): Promise<Comparison> {
   const server = await startServer(gatehouse, databaseUrl);
-  const rounds: Round[][] = [];
-  for (const workload of pageWorkloads) {
-    const [measured] = await measure(generator, [{ name: 'gatehouse', server }], workload, timing, progress);
-    rounds.push(measured?.rounds ?? []);
-  }
+  const contenders = pageWorkloads.map((workload) => ({ name: workload.name, server, workload }));
+  const [base = [], other = []] = await measure(generator, contenders, 'deep pages', timing, progress);
   await server.stop();
-  const [base = [], other = []] = rounds;
   return { workload: 'deep-page', title: pageWorkloads[1]?.title ?? '', base, other };
 }
 

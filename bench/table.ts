@@ -50,7 +50,7 @@ export function printTable(result: BenchResult): string {
     );
   }
   for (const [what, comparisons] of [
-    ['1,000,000 users against 1,000', result.growth],
+    [`${result.largeUsers?.toLocaleString('en')} users against 1,000`, result.growth],
     ['2 processes against 1', result.workers],
     ['deep in a list against its first page', result.deepPage && [result.deepPage]],
   ] as const) {
