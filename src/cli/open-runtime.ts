@@ -8,6 +8,11 @@ import { type Runtime, trackBackground } from '../runtime.ts';
 import { checkKeys } from '../secrets/check-keys.ts';
 import { openKeyring } from '../secrets/open-keyring.ts';
 
+export interface OpenRuntimeOptions extends Pick<OpenOptions, 'share'> {
+  /** Open also when the keys cannot read what is stored: for whoever looks into that. */
+  anyKeys?: boolean;
+}
+
 export interface OpenRuntime {
   runtime: Runtime;
   /** Waits for background work, then closes the database. */
@@ -22,7 +27,7 @@ export interface OpenRuntime {
 export async function openRuntime(
   config: Config,
   log: Logger,
-  { share }: Pick<OpenOptions, 'share'> = {},
+  { share, anyKeys = false }: OpenRuntimeOptions = {},
 ): Promise<OpenRuntime> {
   const database = await openDatabase(config.database, { share });
   const { background, settled } = trackBackground(log);
@@ -52,7 +57,7 @@ export async function openRuntime(
       fetch,
       background,
     };
-    const missing = await checkKeys(runtime);
+    const missing = anyKeys ? [] : await checkKeys(runtime);
     if (missing.length > 0) log.warn({ keyIds: missing }, 'some stored secrets need keys that are not set');
     return { runtime, close };
   } catch (error) {

@@ -6,10 +6,18 @@ import { openRuntime } from './open-runtime.ts';
 /**
  * Runs a command on the configured database, also beside a gateway that runs on the embedded one, and closes it
  * again, however the command ends.
+ *
+ * @param options.anyKeys also when the keys cannot read what is stored
  */
-export async function withRuntime<Result>(work: (runtime: Runtime) => Promise<Result>): Promise<Result> {
+export async function withRuntime<Result>(
+  work: (runtime: Runtime) => Promise<Result>,
+  { anyKeys }: { anyKeys?: boolean } = {},
+): Promise<Result> {
   const config = parseConfig(process.env);
-  const { runtime, close } = await openRuntime(config, createLog({ level: 'warn' }), { share: true });
+  const { runtime, close } = await openRuntime(config, createLog({ level: 'warn' }), {
+    share: true,
+    anyKeys,
+  });
   try {
     return await work(runtime);
   } finally {

@@ -2,6 +2,7 @@ import { OperatorError } from '../errors.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import type { Runtime } from '../runtime.ts';
 import { encryptedColumns } from './encrypted-columns.ts';
+import { keySource } from './open-keyring.ts';
 
 /** The newest rows of each table tell which key is in use; reading all of them would hold up the start. */
 const SAMPLE_ROWS = 50;
@@ -28,8 +29,7 @@ export async function checkKeys({
   const missing = used.filter((keyId) => !keyring.keyIds.includes(keyId));
   if (missing.length === 0 || missing.length < used.length) return missing;
 
-  const source = config.encryptionKeys ? 'ENCRYPTION_KEYS' : `${config.database.dataDir}/encryption.key`;
   throw new OperatorError(
-    `The stored secrets cannot be read: they were encrypted with the key ${missing.join(' and ')} (the first 8 digits of its SHA-256), and ${source} holds ${keyring.keyIds.join(', ')}. Put the former key back. To change keys, set ENCRYPTION_KEYS to the new one, a comma, and the former one.`,
+    `The stored secrets cannot be read: they were encrypted with the key ${missing.join(' and ')} (the first 8 digits of its SHA-256), and ${keySource(config)} holds ${keyring.keyIds.join(', ')}. Put the former key back. To change keys, keep the former one after the new one until "gatehouse keys status" says that it may go.`,
   );
 }

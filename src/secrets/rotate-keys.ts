@@ -53,10 +53,11 @@ export interface RotationOptions {
   onProgress?: (progress: Rotation) => void;
   /** Secrets that are read and written at once. @default 200 */
   batchSize?: number;
+  /** The wait before a secret is tried again that somebody is about to replace. @default 1000 */
+  busyRetryMs?: number;
 }
 
-/** A renewal holds its lease for half a minute at most. */
-const BUSY_RETRY_MS = 1_000;
+/** A renewal takes half a minute at most. */
 const BUSY_TRIES = 60;
 
 /**
@@ -75,7 +76,7 @@ export async function rotateKeys(vault: Vault, options: RotationOptions = {}): P
   for (const column of encryptedColumns) {
     for (let tries = 0; (await rotateColumn(vault, column, rotation, options)) === 'busy'; tries++) {
       if (tries === BUSY_TRIES) break;
-      await sleep(BUSY_RETRY_MS);
+      await sleep(options.busyRetryMs ?? 1_000);
     }
   }
   return rotation;
