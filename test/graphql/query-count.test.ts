@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { isPaged } from '../../src/graphql/paging.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { useGateway } from '../harness.ts';
+import { withoutTokenCheck } from '../statements.ts';
 import { everythingOf, fieldsOf, nodeTypes, type SelectionOptions } from './walk.ts';
 import { makeWorld, viewerType, type World } from './world.ts';
 
@@ -26,21 +27,12 @@ const whole: SelectionOptions = {
   args: (_coordinate, args) => (isPaged({ args }) ? `(first: ${MANY + 10})` : ''),
 };
 
-/** A token check reads its rows at most once in some seconds, and notes the token's use at most once a minute. */
-const OF_TOKEN_CHECK = [
-  /^UPDATE "public"."api_tokens" SET "last_used_at"/,
-  /"api_tokens"."token_hash" IN/,
-  /^SELECT "public"."users"."id", "public"."users"."username", "public"."users"."disabled_at" FROM/,
-];
-
 /** The statements of one request, without those of its token check. */
 async function statementsOf({ user }: World, query: string, variables: Record<string, unknown> = {}) {
   const before = gateway.statements.length;
   const { data, errors } = await gateway.graphql(query, variables, user.token);
   expect(errors).toBeUndefined();
-  const statements = gateway.statements
-    .slice(before)
-    .filter((sql) => !OF_TOKEN_CHECK.some((pattern) => pattern.test(sql)));
+  const statements = withoutTokenCheck(gateway.statements.slice(before));
   return { data, statements };
 }
 
