@@ -100,7 +100,7 @@ export async function startGateway({
     share: beside !== undefined,
     onQuery: (sql) => statements.push(sql),
   });
-  const log = createLog({ level: 'debug' }, { write: (line: string) => logLines.push(line) });
+  const log = createLog({ level: 'trace' }, { write: (line: string) => logLines.push(line) });
   const { background, settled } = trackBackground(log);
   const notifications = openNotifications(database, log);
   let offset = 0;
