@@ -380,7 +380,8 @@ describe('secrets that pass through a gateway', () => {
     const { gateway, close } = await startGateway();
     try {
       const user = await gateway.user();
-      const secret = canary('planted');
+      // No canary: on a server, the databases of both tests share the write-ahead log.
+      const planted = `planted-${randomBytes(16).toString('hex')}`;
       const plant = (details: object) =>
         gateway.runtime.db.auditEvent.create({
           data: {
@@ -391,10 +392,10 @@ describe('secrets that pass through a gateway', () => {
             details,
           },
         });
-      await plant({ secret });
-      gateway.runtime.log.trace({ where: secret }, 'planted');
-      const own = 'a secret that the gateway made';
-      const findings = await search(gateway, [{ place: 'a request', body: `{"x":"${own}"}` }], { own });
+      await plant({ planted });
+      gateway.runtime.log.trace({ where: planted }, 'planted');
+      const answers = [{ place: 'a request', body: `{"x":"${planted}"}` }];
+      const findings = await search(gateway, answers, { planted });
       const places = new Set(findings.map(({ place }) => place.replace(/^the file .*/, 'a file')));
       const files = (await databaseFolders(gateway)) ? ['the write-ahead log', 'a file'] : [];
       expect([...places].sort()).toEqual(
@@ -403,7 +404,7 @@ describe('secrets that pass through a gateway', () => {
 
       // Also when the row is gone again.
       if (files.length > 0) {
-        const gone = 'a secret whose row is gone again';
+        const gone = `gone-${randomBytes(16).toString('hex')}`;
         const { id } = await plant({ gone });
         await gateway.runtime.db.auditEvent.delete({ where: { id } });
         expect(await search(gateway, [], { gone })).toContainEqual(
