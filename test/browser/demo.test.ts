@@ -1,5 +1,5 @@
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, it } from 'vitest';
 import { type Demo, startDemo } from '../../demo/start-demo.ts';
 import { build } from '../e2e/server.ts';
 import { freePort, launch } from './browser.ts';
