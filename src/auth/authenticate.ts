@@ -1,13 +1,18 @@
 import { parse as parseCookies } from 'hono/utils/cookie';
+import type { Config } from '../config.ts';
 import type { Runtime } from '../runtime.ts';
 import { sha256 } from '../secrets/hash.ts';
 import { hasValidChecksum } from '../secrets/mint.ts';
 import { type TokenRow, tokenRows } from './token-rows.ts';
 import type { Viewer } from './viewer.ts';
 
-/** The cookie that `/login` sets. On https its name has the prefix that pins it to this host (RFC 6265bis). */
-export const SESSION_COOKIE = 'gatehouse_session';
-export const SECURE_SESSION_COOKIE = `__Host-${SESSION_COOKIE}`;
+/**
+ * The cookie that `/login` sets. On https its name has the prefix that pins it to this host (RFC 6265bis): another
+ * host of the domain, or anybody on a plain connection, cannot set it, and so cannot sign a browser in as themselves.
+ */
+export function sessionCookie({ http }: Config): string {
+  return http.publicUrl.startsWith('https:') ? '__Host-gatehouse_session' : 'gatehouse_session';
+}
 
 export interface Credential {
   token: string;
@@ -21,15 +26,17 @@ const LAST_USE_INTERVAL_MS = 60_000;
 /**
  * The token of a request. What was sent on purpose goes before what the browser sends by itself. Never read from
  * the query string, where it would be logged.
+ *
+ * @param cookieNames the cookies that may carry it, the first that is there counts
  */
-export function readCredential(headers: Headers): Credential | null {
+export function readCredential(headers: Headers, cookieNames: string[]): Credential | null {
   const [, scheme, authorization] = headers.get('authorization')?.match(/^(bearer|token) +(\S+) *$/i) ?? [];
   if (scheme && authorization) return { token: authorization, viaCookie: false };
   // The Go client of Coder's dialect always sends this header, also empty.
   const sessionHeader = headers.get('coder-session-token');
   if (sessionHeader) return { token: sessionHeader, viaCookie: false };
   const cookies = parseCookies(headers.get('cookie') ?? '');
-  const cookie = cookies[SECURE_SESSION_COOKIE] || cookies[SESSION_COOKIE] || cookies.coder_session_token;
+  const cookie = cookieNames.map((name) => cookies[name]).find(Boolean);
   return cookie ? { token: cookie, viaCookie: true } : null;
 }
 

@@ -1,7 +1,7 @@
 import { type Context, Hono } from 'hono';
 import { deleteCookie, setCookie } from 'hono/cookie';
 import { html } from 'hono/html';
-import { authenticate, SECURE_SESSION_COOKIE, SESSION_COOKIE } from '../auth/authenticate.ts';
+import { authenticate, sessionCookie } from '../auth/authenticate.ts';
 import { UnreadableBody } from '../rest/read-body.ts';
 import type { Runtime } from '../runtime.ts';
 import type { AppEnv } from './app-env.ts';
@@ -15,7 +15,7 @@ import { requireSameOrigin } from './same-origin.ts';
  */
 export function createSessionRoutes(runtime: Runtime): Hono<AppEnv> {
   const secure = runtime.config.http.publicUrl.startsWith('https:');
-  const name = secure ? SECURE_SESSION_COOKIE : SESSION_COOKIE;
+  const name = sessionCookie(runtime.config);
   const app = new Hono<AppEnv>();
 
   app.get('/login', (c) => {

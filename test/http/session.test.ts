@@ -4,6 +4,13 @@ import { useGateway } from '../harness.ts';
 
 const gateway = useGateway();
 
+/** The same gateway, behind a proxy that speaks https. */
+function createHttpsApp() {
+  const { runtime } = gateway;
+  const http = { ...runtime.config.http, publicUrl: 'https://gatehouse.test' };
+  return createApp({ ...runtime, config: { ...runtime.config, http } });
+}
+
 const form = (fields: Record<string, string>, headers: Record<string, string> = {}) =>
   gateway.fetch('/login', {
     method: 'POST',
@@ -38,9 +45,7 @@ describe('/login', () => {
 
   it('pins the cookie to the host when the public address is https', async () => {
     const { token } = await gateway.user();
-    const { runtime } = gateway;
-    const http = { ...runtime.config.http, publicUrl: 'https://gatehouse.test' };
-    const app = createApp({ ...runtime, config: { ...runtime.config, http } });
+    const app = createHttpsApp();
     const signIn = await app.fetch(
       new Request('http://gatehouse.test/login', {
         method: 'POST',
@@ -58,6 +63,24 @@ describe('/login', () => {
       }),
     );
     expect(signOut.headers.get('set-cookie')).toBe('__Host-gatehouse_session=; Max-Age=0; Path=/; Secure');
+  });
+
+  // Another host of the domain, or anybody on a plain connection, can set the cookies that the prefix does not pin.
+  it.each([
+    ['https', '__Host-gatehouse_session', '/', true],
+    ['https', 'gatehouse_session', '/', false],
+    ['https', 'coder_session_token', '/', false],
+    ['https', 'coder_session_token', '/api/v2/external-auth', true],
+    ['http', 'gatehouse_session', '/', true],
+    ['http', '__Host-gatehouse_session', '/', false],
+    ['http', 'coder_session_token', '/', false],
+  ])('over %s, reads %s at %s: %j', async (scheme, name, path, isRead) => {
+    const { token, username } = await gateway.user();
+    const app = scheme === 'https' ? createHttpsApp() : createApp(gateway.runtime);
+    const url = new URL(path, gateway.origin);
+    const response = await app.fetch(new Request(url, { headers: { cookie: `${name}=${token}` } }));
+    if (path === '/') expect((await response.text()).includes(username)).toBe(isRead);
+    else expect(response.status).toBe(isRead ? 200 : 401);
   });
 
   it.each(['wrong', '', 'gth_with-a-typo'])('answers 401 and says so for %j', async (token) => {
