@@ -1,5 +1,14 @@
 /** `npm run demo`: a gateway, a provider to link accounts of, a front end and sample data, until Ctrl-C. */
-import { startDemo } from './start-demo.ts';
+
+// The provider warns at length, from the moment that it is loaded, that it is set up for a demo. It is.
+const { console } = globalThis;
+for (const level of ['info', 'warn'] as const) {
+  const write = console[level];
+  console[level] = (...words: unknown[]) => {
+    if (!String(words[0]).includes('oidc-provider')) write(...words);
+  };
+}
+const { startDemo } = await import('./start-demo.ts');
 
 // From the beginning, so that a start that is interrupted leaves nothing behind.
 const stopped = new Promise((stop) => {

@@ -23,7 +23,13 @@ function newest(path) {
 }
 
 if (!existsSync(output) || Math.max(...inputs.map(newest)) > statSync(output).mtimeMs) {
-  process.stdout.write('Building …\n');
-  const { status } = spawnSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' });
-  process.exit(status ?? 1);
+  process.stdout.write('Building, which takes a moment …\n');
+  const started = performance.now();
+  const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', 'build'], { encoding: 'utf8' });
+  // What the tools say is of use only when one of them fails.
+  if (status !== 0) {
+    process.stderr.write(`${stdout}${stderr}The build failed: what it said stands above.\n`);
+    process.exit(status ?? 1);
+  }
+  process.stdout.write(`Built in ${Math.round((performance.now() - started) / 1_000)} s.\n`);
 }
