@@ -40,6 +40,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   if (!existsSync(dataDir)) {
     const making = mkdtempSync(join(tmpdir(), 'gatehouse-test-making-'));
     const database = await startEmbeddedDatabase(making, { durable: false });
+    await database.ready;
     await applyMigrations({ host: database.socketDir, user: 'postgres', database: 'postgres' });
     await database.close();
     try {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { lockDataDir } from './owner-lock.ts';
@@ -14,8 +14,8 @@ export interface EmbeddedWorkerData {
 export interface EmbeddedDatabase {
   /** The folder with the unix socket, as `pg` takes it for a host. */
   socketDir: string;
-  /** True when the data folder was empty before. */
-  created: boolean;
+  /** Resolves when it answers. */
+  ready: Promise<void>;
   close: () => Promise<void>;
 }
 
@@ -24,7 +24,8 @@ const MAX_CONNECTIONS = 32;
 
 /**
  * PostgreSQL as WebAssembly in a worker thread, served on a unix socket in the data folder, so that the ordinary
- * driver reaches it and the database has a core of its own.
+ * driver reaches it and the database has a core of its own. Returns while it still starts, so that others prepare
+ * meanwhile.
  *
  * @param options.durable sync every commit to the disk. Tests that prove something else turn it off.
  * @throws DataDirInUse when another process owns the folder
@@ -35,7 +36,6 @@ export async function startEmbeddedDatabase(
 ): Promise<EmbeddedDatabase> {
   const lock = await lockDataDir(dataDir);
   const pgDataDir = join(dataDir, 'postgres');
-  const created = !existsSync(join(pgDataDir, 'PG_VERSION'));
   mkdirSync(pgDataDir, { recursive: true, mode: 0o700 });
   const socket = join(lock.socketDir, '.s.PGSQL.5432');
   // Left behind by a crash: the lock is ours, so nobody listens on it.
@@ -49,40 +49,41 @@ export async function startEmbeddedDatabase(
   };
   const worker = startWorker(workerData);
 
-  try {
-    await Promise.race([
-      once(worker, 'message').then(([message]) => {
-        if (message !== 'ready') throw new Error(message);
-      }),
-      once(worker, 'exit').then(() => {
-        throw new Error('it ended while starting');
-      }),
-    ]);
-    chmodSync(socket, 0o600);
-  } catch (cause) {
-    await worker.terminate();
-    await lock.release();
-    throw new Error(`The embedded database in ${pgDataDir} did not start: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
-
-  // The worker says nothing else before it is asked to stop.
   let reason = 'its thread ended';
-  worker.once('message', (message: string) => {
-    reason = message;
-  });
   const onEnd = () => {
     // Not to be caught: nothing can be answered any more, and whoever watches this process starts it again.
     throw new Error(
       `The embedded database ended unexpectedly (${reason}). What was answered is stored: start the gateway again.`,
     );
   };
-  worker.once('exit', onEnd);
+  async function waitUntilReady(): Promise<void> {
+    try {
+      await Promise.race([
+        once(worker, 'message').then(([message]) => {
+          if (message !== 'ready') throw new Error(message);
+        }),
+        once(worker, 'exit').then(() => {
+          throw new Error('it ended while starting');
+        }),
+      ]);
+      chmodSync(socket, 0o600);
+    } catch (cause) {
+      await worker.terminate();
+      await lock.release();
+      throw new Error(`The embedded database in ${pgDataDir} did not start: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+    // The worker says nothing else before it is asked to stop.
+    worker.once('message', (message: string) => {
+      reason = message;
+    });
+    worker.once('exit', onEnd);
+  }
 
   return {
     socketDir: lock.socketDir,
-    created,
+    ready: waitUntilReady(),
     close: async () => {
       worker.off('exit', onEnd);
       const stopped = once(worker, 'message');

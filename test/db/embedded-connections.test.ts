@@ -16,6 +16,7 @@ let database: EmbeddedDatabase;
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-test-'));
   database = await startEmbeddedDatabase(dataDir, { durable: false });
+  await database.ready;
 });
 afterAll(async () => {
   await database.close();
