@@ -6,7 +6,9 @@ import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { afterAll, beforeAll, inject } from 'vitest';
 import { createApiToken, createUser, systemActor } from '../src/accounts/accounts.service.ts';
 import { createApp } from '../src/app.ts';
+import { authenticate } from '../src/auth/authenticate.ts';
 import type { Scope } from '../src/auth/scopes.ts';
+import type { Viewer } from '../src/auth/viewer.ts';
 import { type Config, parseConfig } from '../src/config.ts';
 import { type OpenDatabase, openDatabase } from '../src/db/open.ts';
 import { createProviders } from '../src/external-auth/provider-registry.ts';
@@ -161,6 +163,14 @@ export async function startGateway({
       await remove();
     },
   };
+}
+
+/** The viewer that a token of a new user stands for, for those who ask without HTTP. */
+export async function viewerOf({ runtime, user }: TestGateway): Promise<Viewer> {
+  const { token } = await user();
+  const viewer = await authenticate(runtime, token);
+  if (!viewer) throw new Error('A token that was just made stands for nobody.');
+  return viewer;
 }
 
 /** Belongs to the gateway that made it, which has to be closed last. */

@@ -2,7 +2,7 @@
 const OF_TOKEN_CHECK = [
   /^UPDATE "public"."api_tokens" SET "last_used_at"/,
   /"api_tokens"."token_hash" IN/,
-  /^SELECT "public"."users"."id", "public"."users"."username", "public"."users"."disabled_at" FROM/,
+  /FROM "public"."users" WHERE "public"."users"."id" IN/,
 ];
 
 /** The statements of an operation itself. Those of its token check come and go with the cache. */

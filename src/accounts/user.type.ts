@@ -17,7 +17,7 @@ export const ApiToken = builder.prismaNode('ApiToken', {
   description: 'A token for this API. The token itself is shown once, by the mutation that creates it.',
   id: { field: 'id' },
   nullable: true,
-  findUnique: (id, context) => ({ id, userId: requireViewer(context).userId }),
+  findUnique: (id, context) => ({ id, userId: requireViewer(context).user.id }),
   authScopes: { scope: 'tokens:write' },
   fields: (t) => ({
     uuid: t.expose('id', {
@@ -52,7 +52,7 @@ const User = builder.prismaNode('User', {
   id: { field: 'id' },
   nullable: true,
   // Nobody else has the viewer's name. Plain columns, unlike a second condition on the id, Prisma reads in one batch.
-  findUnique: (id, context) => ({ id, username: requireViewer(context).username }),
+  findUnique: (id, context) => ({ id, username: requireViewer(context).user.username }),
   // Every token stands for its user. The profile needs a scope, and each list one of its own: a token for SSH keys
   // reads them without reading the profile.
   authScopes: { signedIn: true },
@@ -95,11 +95,10 @@ const User = builder.prismaNode('User', {
 });
 
 builder.queryField('viewer', (t) =>
-  t.prismaField({
+  t.field({
     type: User,
     description: 'You: the user whose token the request carries.',
     authScopes: { signedIn: true },
-    resolve: (query, _root, _args, context) =>
-      context.runtime.db.user.findUniqueOrThrow({ ...query, where: { id: requireViewer(context).userId } }),
+    resolve: (_root, _args, context) => requireViewer(context).user,
   }),
 );

@@ -46,7 +46,7 @@ export async function authenticate(runtime: Runtime, token: string): Promise<Vie
   // A lookup by the hash of 256 random bits needs no constant time: its timing tells nothing of other tokens.
   const row = await tokenRows(runtime)(sha256(token));
   const now = runtime.clock();
-  if (!row || row.userDisabled || (row.expiresAt && row.expiresAt <= now)) return null;
+  if (!row || row.viewer.user.disabledAt || (row.expiresAt && row.expiresAt <= now)) return null;
   noteUse(runtime, row, now);
   return row.viewer;
 }

@@ -7,7 +7,6 @@ import type { Viewer } from './viewer.ts';
 /** What a token check needs to know of a token. */
 export interface TokenRow {
   viewer: Viewer;
-  userDisabled: boolean;
   expiresAt: Date | null;
   lastUsedAt: Date | null;
 }
@@ -37,20 +36,15 @@ function createReader({ db, notifications }: Runtime): ReadTokenRow {
     async (hashes) => {
       const rows = await db.apiToken.findMany({
         where: { tokenHash: { in: [...hashes] } },
-        include: { user: { select: { username: true, disabledAt: true } } },
+        include: { user: true },
       });
       const byHash = new Map(rows.map((row) => [nameOf(row.tokenHash), row]));
       return hashes.map((hash) => {
         const row = byHash.get(nameOf(hash));
         if (!row) return null;
-        const { userId, id: tokenId, user, expiresAt, lastUsedAt } = row;
+        const { id: tokenId, user, expiresAt, lastUsedAt } = row;
         const scopes = new Set(row.scopes.filter(isScope));
-        return {
-          viewer: { userId, username: user.username, tokenId, scopes },
-          userDisabled: user.disabledAt !== null,
-          expiresAt,
-          lastUsedAt,
-        };
+        return { viewer: { user, tokenId, scopes }, expiresAt, lastUsedAt };
       });
     },
     { maxBatchSize: 100, lanes: 2 },
@@ -63,7 +57,7 @@ function createReader({ db, notifications }: Runtime): ReadTokenRow {
     if (heard !== 'missed' && heard.kind !== 'api_tokens') return;
     changes += 1;
     if (heard === 'missed') return kept.clear();
-    for (const [name, { row }] of kept) if (row.viewer.userId === heard.userId) kept.delete(name);
+    for (const [name, { row }] of kept) if (row.viewer.user.id === heard.userId) kept.delete(name);
   });
 
   return async (tokenHash) => {

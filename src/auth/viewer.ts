@@ -1,9 +1,10 @@
+import type { User } from '../generated/prisma/client.ts';
 import type { Scope } from './scopes.ts';
 
 /** Who asks: a user, by way of one of their tokens. */
 export interface Viewer {
-  userId: string;
-  username: string;
+  /** As it was when the token was read: up to some seconds ago (token-rows.ts). */
+  user: User;
   tokenId: string;
   scopes: ReadonlySet<Scope>;
 }

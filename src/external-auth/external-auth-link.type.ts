@@ -51,7 +51,7 @@ export const ExternalAuthLink = builder.prismaNode('ExternalAuthLink', {
     "Your account at a provider. `authenticated`, `validation`, `validateError`, `account` and `installations` ask the provider, after an expired token was renewed; an operation with any of them shows all of a link's fields as they are afterwards.",
   id: { field: 'id' },
   nullable: true,
-  findUnique: (id, context) => ({ id, userId: requireViewer(context).userId }),
+  findUnique: (id, context) => ({ id, userId: requireViewer(context).user.id }),
   authScopes: { scope: 'external_auth:read' },
   fields: (t) => ({
     uuid: t.expose('id', { type: 'UUID', description: 'The id without its type.' }),

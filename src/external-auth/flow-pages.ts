@@ -63,7 +63,7 @@ export function renderFault(
     status,
     title,
     body: html`<p>${message}</p>
-<p>No account at ${displayName} was linked.${viewer && html` You are signed in as <strong>${viewer.username}</strong>.`}</p>
+<p>No account at ${displayName} was linked.${viewer && html` You are signed in as <strong>${viewer.user.username}</strong>.`}</p>
 <p><a class="button" href="/external-auth/${id}">Try again</a></p>
 <p>If another application sent you here, go back to it and start there.</p>`,
   });

@@ -254,7 +254,7 @@ export async function finishFlow(
 function checkFlow({ clock }: Runtime, viewer: Viewer | null, provider: Provider, flow: OwnedFlow): void {
   const now = clock();
   if (flow.providerId !== provider.settings.id) throw new FlowRefused('OTHER_PROVIDER');
-  if (viewer !== null && viewer.userId !== flow.userId) throw new FlowRefused('OTHER_USER');
+  if (viewer !== null && viewer.user.id !== flow.userId) throw new FlowRefused('OTHER_USER');
   if (flow.usedAt !== null) throw new FlowRefused('USED');
   if (flow.expiresAt <= now) throw new FlowRefused('EXPIRED');
   const { user, token } = flow;
@@ -287,10 +287,11 @@ async function prepareDeparture(
 
 async function storeFlow(
   { db, clock }: Runtime,
-  { userId, tokenId }: Viewer,
+  { user, tokenId }: Viewer,
   provider: Provider,
   flow: Omit<Prisma.ExternalAuthFlowUncheckedCreateInput, 'userId' | 'tokenId' | 'providerId'>,
 ): Promise<void> {
+  const userId = user.id;
   await db.externalAuthFlow.create({ data: { ...flow, userId, tokenId, providerId: provider.settings.id } });
   const forgotten = new Date(clock().getTime() - REMEMBERED_MS);
   await db.externalAuthFlow.deleteMany({ where: { expiresAt: { lte: forgotten } }, limit: CLEANED_AT_ONCE });

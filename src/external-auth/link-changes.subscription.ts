@@ -41,7 +41,7 @@ builder.subscriptionField('externalAuthLinkChanged', (t) =>
       providerId: t.arg.string({ description: 'Only of this provider; of all when absent.' }),
     },
     subscribe: (_root, { providerId }, context) =>
-      changesOf(context.runtime.notifications, requireViewer(context).userId, providerId ?? null),
+      changesOf(context.runtime.notifications, requireViewer(context).user.id, providerId ?? null),
     resolve: (change) => change,
   }),
 );

@@ -11,11 +11,11 @@ import type { ExternalAccount, Installation } from './providers/provider.ts';
 
 /** The viewer's links by their provider. Not cached: a mutation may stand between two reads of one operation. */
 const linksByProvider = createContextCache((context: Context) => {
-  const { userId } = requireViewer(context);
+  const { user } = requireViewer(context);
   return new DataLoader(
     async (providerIds: readonly string[]) => {
       const links = await context.runtime.db.externalAuthLink.findMany({
-        where: { userId, providerId: { in: [...providerIds] } },
+        where: { userId: user.id, providerId: { in: [...providerIds] } },
       });
       const byProvider = new Map(links.map((link) => [link.providerId, link]));
       return providerIds.map((id) => byProvider.get(id) ?? null);

@@ -22,6 +22,6 @@ export function requireViewer({ viewer }: Context): Viewer {
  * @throws Unauthenticated
  */
 export function actorOf(context: Context): Actor {
-  const { userId, tokenId } = requireViewer(context);
-  return { userId, tokenId, requestId: context.requestId };
+  const { user, tokenId } = requireViewer(context);
+  return { userId: user.id, tokenId, requestId: context.requestId };
 }

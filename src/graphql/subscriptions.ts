@@ -53,7 +53,7 @@ export function withSubscriptions(runtime: Runtime, stopping: AbortSignal): Plug
 
     const source = events[Symbol.asyncIterator]();
     // Counted and taken in one go: of streams that are opened at once, none may slip by while another waits.
-    const streams = open.get(viewer.userId) ?? new Set();
+    const streams = open.get(viewer.user.id) ?? new Set();
     if (streams.size >= MAX_STREAMS) {
       await source.return?.();
       return refusal(new TooManySubscriptions());
@@ -65,7 +65,7 @@ export function withSubscriptions(runtime: Runtime, stopping: AbortSignal): Plug
     const end = () => {
       clearInterval(timer);
       streams.delete(end);
-      if (streams.size === 0) open.delete(viewer.userId);
+      if (streams.size === 0) open.delete(viewer.user.id);
       tellEnd();
       void source.return?.();
     };
@@ -77,7 +77,7 @@ export function withSubscriptions(runtime: Runtime, stopping: AbortSignal): Plug
     };
     const timer = setInterval(endUnlessSignedIn, CHECK_MS).unref();
     streams.add(end);
-    open.set(viewer.userId, streams);
+    open.set(viewer.user.id, streams);
     // A client may hang up before its stream is read for the first time: then nobody returns from it.
     request?.signal.addEventListener('abort', end, { once: true });
 

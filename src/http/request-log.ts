@@ -28,7 +28,7 @@ export function requestLog(log: Logger): MiddlewareHandler<AppEnv> {
       ...(route.endsWith('*') ? { path: path.slice(0, MAX_PATH) } : { route }),
       status,
       ms: Math.round((performance.now() - start) * 10) / 10,
-      userId: c.get('viewer')?.userId,
+      userId: c.get('viewer')?.user.id,
     };
     log[level](line, 'request');
   };

@@ -23,7 +23,7 @@ export function createSessionRoutes(runtime: Runtime): Hono<AppEnv> {
     const viewer = c.get('viewer');
     if (!viewer) return askForToken(c, next);
     return renderPage(c, {
-      title: `Signed in as ${viewer.username}`,
+      title: `Signed in as ${viewer.user.username}`,
       body: html`<p><a class="button" href="${next}">Go on</a></p>
 <form method="post" action="/logout"><button>Sign out</button></form>`,
     });

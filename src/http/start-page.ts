@@ -18,7 +18,7 @@ ${graphql.graphiql && html`<li><a href="/graphql">GraphiQL</a>: try the GraphQL 
 </ul>
 ${
   viewer
-    ? html`<form method="post" action="/logout"><p>Signed in as <strong>${viewer.username}</strong>.</p><button>Sign out</button></form>`
+    ? html`<form method="post" action="/logout"><p>Signed in as <strong>${viewer.user.username}</strong>.</p><button>Sign out</button></form>`
     : html`<p><a class="button" href="/login">Sign in</a></p>`
 }`,
     });

@@ -27,9 +27,9 @@ export const OAuthAppSecret = builder.loadableNode('OAuthAppSecret', {
 /** An owner is not in the row, so Prisma would not batch reads of single ones. */
 async function readSecrets(ids: string[], context: Context): Promise<(OAuthAppSecretRow | null)[]> {
   const { db, clock } = context.runtime;
-  const { userId } = requireViewer(context);
+  const { user } = requireViewer(context);
   const secrets = await db.oAuthAppSecret.findMany({
-    where: { id: { in: ids }, app: { userId }, ...isLive(clock()) },
+    where: { id: { in: ids }, app: { userId: user.id }, ...isLive(clock()) },
   });
   const byId = new Map(secrets.map((secret) => [secret.id, secret]));
   return ids.map((id) => byId.get(id) ?? null);

@@ -15,7 +15,7 @@ export const OAuthApp = builder.prismaNode('OAuthApp', {
   description: 'An OAuth client that a user registered.',
   id: { field: 'id' },
   nullable: true,
-  findUnique: (id, context) => ({ id, userId: requireViewer(context).userId }),
+  findUnique: (id, context) => ({ id, userId: requireViewer(context).user.id }),
   authScopes: { scope: 'oauth_apps:read' },
   fields: (t) => ({
     uuid: t.expose('id', {

@@ -25,7 +25,7 @@ export const SshKey = builder.prismaNode('SshKey', {
   description: 'A public SSH key of an account. A key is on one account only.',
   id: { field: 'id' },
   nullable: true,
-  findUnique: (id, context) => ({ id, userId: requireViewer(context).userId }),
+  findUnique: (id, context) => ({ id, userId: requireViewer(context).user.id }),
   authScopes: { scope: 'ssh_keys:read' },
   fields: (t) => ({
     uuid: t.expose('id', {

@@ -26,7 +26,7 @@ describe('a check of a token', () => {
     const users = await Promise.all(Array.from({ length: 30 }, () => gateway.user()));
     const before = gateway.statements.length;
     const viewers = await Promise.all(users.map(({ token }) => authenticate(gateway.runtime, token)));
-    expect(viewers.map((viewer) => viewer?.username)).toEqual(users.map(({ username }) => username));
+    expect(viewers.map((viewer) => viewer?.user.username)).toEqual(users.map(({ username }) => username));
     expect(reads(before)).toBeLessThanOrEqual(3);
   });
 

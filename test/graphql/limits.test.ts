@@ -4,7 +4,7 @@ import { getIntrospectionQuery } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { createPrismaClient } from '../../src/db/client.ts';
 import { createGraphQLServer } from '../../src/graphql/server.ts';
-import { type GraphQLAnswer, useGateway } from '../harness.ts';
+import { type GraphQLAnswer, useGateway, viewerOf } from '../harness.ts';
 
 const gateway = useGateway();
 const strict = useGateway({ env: { MAX_QUERY_COST: '100' } });
@@ -303,15 +303,10 @@ describe('time', () => {
         new Request(`${gateway.origin}/graphql`, {
           method: 'POST',
           headers: { 'content-type': 'application/json' },
-          body: JSON.stringify({ query: '{ viewer { username } again: viewer { username } }' }),
+          body: JSON.stringify({ query: '{ viewer { apiTokens { totalCount } sshKeys { totalCount } } }' }),
         }),
         {
-          viewer: {
-            userId: crypto.randomUUID(),
-            username: 'x',
-            tokenId: crypto.randomUUID(),
-            scopes: new Set(['admin' as const]),
-          },
+          viewer: await viewerOf(gateway),
           requestId: 'request-1234',
         },
       );

@@ -109,7 +109,7 @@ export function createGitflicRoutes(runtime: Runtime, execute: Execute): Hono<Ap
         publicKey: sshKey.publicKey,
         title: sshKey.title,
         expiresAt: sshKey.expiresAt ? formatInstant(new Date(sshKey.expiresAt)) : null,
-        userUuid: viewer.userId,
+        userUuid: viewer.user.id,
       };
     }),
 
