@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { type DocumentNode, OperationTypeNode } from 'graphql';
 import { processRegularResult } from 'graphql-yoga';
 import type { Execute } from './execute.ts';
@@ -64,6 +65,7 @@ const PARAMETERS = new Set(['query', 'operationName', 'variables']);
 
 /** Null when anything is not as usual. */
 function readParams(bytes: ArrayBuffer): Params | null {
+  if (!isUtf8(bytes)) return null;
   let body: unknown;
   try {
     body = JSON.parse(Buffer.from(bytes).toString());

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import {
   type DocumentNode,
   type ExecutionResult,
@@ -85,6 +86,14 @@ const jsonOnly: Plugin = {
       !/^application\/json *(?:;|$)/i.test(request.headers.get('content-type') ?? '')
     ) {
       throw refusal(415, 'UNSUPPORTED_MEDIA_TYPE', 'POST takes a body of the type application/json.');
+    }
+    if (request.method === 'POST' && requestParser) {
+      setRequestParser(async (post) => {
+        const body = await post.arrayBuffer();
+        // The parser would put U+FFFD in place of what is none, and that would be stored.
+        if (!isUtf8(body)) throw refusal(400, 'BAD_REQUEST', 'The body is not UTF-8.');
+        return requestParser(new Request(post.url, { method: 'POST', headers: post.headers, body }));
+      });
     }
     if (request.method === 'GET' && requestParser) {
       setRequestParser((get) => {

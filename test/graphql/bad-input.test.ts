@@ -11,6 +11,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import { expectNothingStored } from '../database-dump.ts';
 import { type GraphQLAnswer, useGateway } from '../harness.ts';
+import { newPublicKey } from '../new-public-key.ts';
 import { globalId, MEANINGS, VALID_INPUTS } from './arguments.ts';
 import { everythingOf, fieldsWithArguments, inputFieldsOf, mutationFields } from './walk.ts';
 import { makeWorld, type World } from './world.ts';
@@ -168,6 +169,66 @@ describe('any value at all', () => {
       ),
       { numRuns: 40 },
     );
+  });
+});
+
+describe('a mutation in a bad body is refused, and stores nothing', () => {
+  const mutation =
+    'mutation ($title: String!, $publicKey: String!) { addSshKey(input: {title: $title, publicKey: $publicKey}) { __typename } }';
+  /** A body that is right but for what is put in place of `BAD`. */
+  const bodyWith = (publicKey: string, bad: Uint8Array) => {
+    const [before = '', after = ''] = JSON.stringify({
+      query: mutation,
+      variables: { title: 'a BAD title', publicKey },
+    }).split('BAD');
+    return new Uint8Array([...Buffer.from(before), ...bad, ...Buffer.from(after)]);
+  };
+  const ask = async (body: BodyInit, headers: Record<string, string> = {}) => {
+    const { user } = await theWorld();
+    const init = { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } };
+    const response = await expectNothingStored(gateway, () =>
+      gateway.fetch('/graphql', { ...init, token: user.token, duplex: 'half' } as RequestInit),
+    );
+    const text = await response.text();
+    expect(text).not.toMatch(LEAK);
+    return { status: response.status, errors: JSON.parse(text).errors };
+  };
+
+  it.each([
+    ['a byte that is none', [0xff]],
+    ['a character that is cut', [0xc3]],
+    ['an overlong encoding', [0xc0, 0x80]],
+    ['an encoded surrogate', [0xed, 0xa0, 0x80]],
+  ])('of invalid UTF-8: %s', async (_what, bad) => {
+    const { user } = await theWorld();
+    // Also when the document is known, and its request goes the short way.
+    await gateway.graphql(mutation, { title: 'x', publicKey: newPublicKey() }, user.token);
+    for (const accept of ['application/json', 'application/graphql-response+json', 'multipart/mixed, */*']) {
+      const body = bodyWith(newPublicKey(), new Uint8Array(bad));
+      const { status, errors } = await ask(body, { accept });
+      expect([status, errors[0].extensions.code], accept).toEqual([400, 'BAD_REQUEST']);
+    }
+  });
+
+  it.each(['', ' ', '{', 'null', '"x"', '[]', 'query=x', '{}{}', '{"query":1}', '{"query":null}', '{"a":1}'])(
+    'that is %j',
+    async (body) => {
+      const { status, errors } = await ask(body);
+      expect([status, errors[0].extensions.code]).toEqual([400, 'BAD_REQUEST']);
+    },
+  );
+
+  it('of another type, or too large', async () => {
+    const body = bodyWith(newPublicKey(), Buffer.from('good'));
+    for (const type of [
+      'text/plain',
+      'application/x-www-form-urlencoded',
+      'multipart/form-data; boundary=x',
+    ]) {
+      expect((await ask(body, { 'content-type': type })).status, type).toBe(415);
+    }
+    const large = bodyWith(newPublicKey(), Buffer.alloc(gateway.runtime.config.limits.bodyBytes, 'x'));
+    for (const each of [large, new Blob([large]).stream()]) expect((await ask(each)).status).toBe(413);
   });
 });
 
