@@ -5,8 +5,10 @@ import { z } from 'zod';
 import { OperatorError } from './errors.ts';
 import { type ProviderSettings, parseProviders } from './external-auth/provider-settings.ts';
 
-/** What the operator set, parsed once. Nothing else reads the environment. */
+/** What the operator set, parsed once. Nothing else reads the environment. It is data alone: workers are sent it. */
 export interface Config {
+  /** How many processes serve on the port. More than one only with a database server. */
+  workers: number;
   http: {
     port: number;
     host: string;
@@ -110,6 +112,7 @@ const settings = z.object({
   DATA_DIR: z.string().default('./data'),
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
   DATABASE_POOL_SIZE: integer(1, 1_000).default(10),
+  WORKERS: integer(1, 256).default(1),
   ENCRYPTION_KEYS: z.string().transform(list).pipe(z.array(encryptionKey).min(1)).optional(),
   GATEHOUSE_BOOTSTRAP_TOKEN: z
     .string()
@@ -159,6 +162,11 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
       'ENCRYPTION_KEYS is required with DATABASE_URL: every replica has to read what another wrote. Make one with: openssl rand -base64 32',
     );
   }
+  if (Number(given.WORKERS) > 1 && !given.DATABASE_URL) {
+    faults.push(
+      'WORKERS takes 1 without DATABASE_URL: one process owns the embedded database. Set DATABASE_URL to use more cores.',
+    );
+  }
 
   const { document, fault } = readConfigFile(given.GATEHOUSE_CONFIG);
   if (fault) faults.push(fault);
@@ -169,6 +177,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   if (!result.success || faults.length > 0) throw new InvalidConfig([...new Set(faults)]);
   const s = result.data;
   return {
+    workers: s.WORKERS,
     http: {
       port: s.PORT,
       host: s.HOST,
@@ -200,6 +209,12 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     oauthApps: { secretReads: s.OAUTH_APP_SECRET_READS, rotationGraceHours: s.OAUTH_APP_SECRET_GRACE_HOURS },
     externalAuth: { providers, validateCacheSeconds: s.EXTERNAL_AUTH_VALIDATE_CACHE_SECONDS },
   };
+}
+
+/** With PORT=0 the address is known when the port is. */
+export function withRealPort(config: Config, port: number): Config {
+  const publicUrl = config.http.publicUrl.replace(/:0$/, `:${port}`);
+  return { ...config, http: { ...config.http, port, publicUrl } };
 }
 
 /** An address to listen on, as a part of one to open. */

@@ -13,7 +13,8 @@ type SystemError = NodeJS.ErrnoException & { address?: string; port?: number; se
 /** PostgreSQL refuses: a wrong password, no such role, no right to connect, no such database, too many clients. */
 const REFUSED = /^(?:28...|3D000|53300|57P0.|42501)$/;
 
-function explain(error: unknown): string {
+/** What went wrong and what to do, in words for the operator. */
+export function explain(error: unknown): string {
   if (error instanceof OperatorError || error instanceof DomainError) return error.message;
   // A name with several addresses, each of which failed.
   if (error instanceof AggregateError && error.errors.length > 0) return explain(error.errors[0]);

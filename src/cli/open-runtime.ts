@@ -11,6 +11,8 @@ import { openKeyring } from '../secrets/open-keyring.ts';
 export interface OpenRuntimeOptions extends Pick<OpenOptions, 'share'> {
   /** Open also when the keys cannot read what is stored: for whoever looks into that. */
   anyKeys?: boolean;
+  /** Another process of this gateway has looked, and has told what is not as it should be. */
+  joins?: boolean;
 }
 
 export interface OpenRuntime {
@@ -27,7 +29,7 @@ export interface OpenRuntime {
 export async function openRuntime(
   config: Config,
   log: Logger,
-  { share, anyKeys = false }: OpenRuntimeOptions = {},
+  { share, anyKeys = false, joins = false }: OpenRuntimeOptions = {},
 ): Promise<OpenRuntime> {
   const database = await openDatabase(config.database, { share });
   const { background, settled } = trackBackground(log);
@@ -41,7 +43,7 @@ export async function openRuntime(
     const applied = await applyMigrations(database.connection);
     if (applied.length > 0) log.info({ migrations: applied }, 'applied migrations');
     // A release runs beside the next one, during an upgrade or after one was taken back.
-    const newer = await newerMigrations(database);
+    const newer = joins ? [] : await newerMigrations(database);
     if (newer.length > 0) log.warn({ migrations: newer }, 'the database is of a newer release');
 
     const { fetch } = globalThis;
@@ -57,7 +59,7 @@ export async function openRuntime(
       fetch,
       background,
     };
-    const missing = anyKeys ? [] : await checkKeys(runtime);
+    const missing = anyKeys || joins ? [] : await checkKeys(runtime);
     if (missing.length > 0) log.warn({ keyIds: missing }, 'some stored secrets need keys that are not set');
     return { runtime, close };
   } catch (error) {

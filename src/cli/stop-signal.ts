@@ -1,7 +1,11 @@
 import { constants } from 'node:os';
+import type { Config } from '../config.ts';
 
 /** npm passes Ctrl-C on to a server that has it from the terminal already: that is one signal, not two. */
 const SAME_SIGNAL_MS = 500;
+
+/** What a shutdown takes beyond the wait for requests: closing the database. */
+const CLOSE_MS = 5_000;
 
 /** @returns a promise that resolves with the first SIGINT or SIGTERM; a second one ends the process at once */
 export function stopSignal(): Promise<void> {
@@ -15,4 +19,9 @@ export function stopSignal(): Promise<void> {
       });
     }
   });
+}
+
+/** Ends a shutdown that hangs, with exit code 1: a supervisor must not be kept waiting. */
+export function endIfLate({ shutdownDelayMs, shutdownMs }: Config['limits']): void {
+  setTimeout(() => process.exit(1), shutdownDelayMs + shutdownMs + CLOSE_MS).unref();
 }

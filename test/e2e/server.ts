@@ -69,6 +69,7 @@ export async function run(
 }
 
 export interface RunningServer {
+  pid: number;
   origin: string;
   /** What it wrote to standard output. */
   greeting: string;
@@ -100,6 +101,7 @@ export async function serve(env: Env): Promise<RunningServer> {
   ]);
   const [, origin = ''] = /serves at (\S+)/.exec(child.text.out) ?? [];
   return {
+    pid: child.pid ?? 0,
     origin,
     greeting: child.text.out,
     log: () => child.text.err,

@@ -13,7 +13,7 @@ export interface EventSource {
 
 /** Opens a subscription as a browser does. Returns once it hears. */
 export async function openEvents(
-  gateway: TestGateway,
+  gateway: Pick<TestGateway, 'fetch'>,
   query: string,
   { token, variables }: { token?: string; variables?: Record<string, unknown> } = {},
 ): Promise<EventSource> {

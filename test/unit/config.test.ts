@@ -33,6 +33,27 @@ describe('the configuration', () => {
     expect(config.encryptionKeys).toBeNull();
   });
 
+  it('is data alone, which one process can send to another', () => {
+    const config = parseConfig({
+      ENCRYPTION_KEYS: KEY,
+      EXTERNAL_AUTH_0_TYPE: 'github',
+      EXTERNAL_AUTH_0_CLIENT_ID: 'x',
+      EXTERNAL_AUTH_0_REGEX: '^https://github\\.com/',
+    });
+    expect(config.externalAuth.providers[0]?.regex).toBeInstanceOf(RegExp);
+    expect(structuredClone(config)).toEqual(config);
+  });
+
+  it('lets several processes serve with a server only', () => {
+    expect(parseConfig({}).workers).toBe(1);
+    const DATABASE_URL = 'postgres://localhost/x';
+    expect(parseConfig({ WORKERS: '8', DATABASE_URL, ENCRYPTION_KEYS: KEY }).workers).toBe(8);
+    expect(faultsOf({ WORKERS: '2' })).toEqual([
+      expect.stringMatching(/^WORKERS takes 1 without DATABASE_URL/),
+    ]);
+    expect(faultsOf({ WORKERS: '0' })).toEqual(['WORKERS takes a whole number from 1 to 256.']);
+  });
+
   it.each([
     [{ HOST: '0.0.0.0' }, 'http://localhost:4000'],
     [{ HOST: '::', PORT: '80' }, 'http://localhost:80'],
