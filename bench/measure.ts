@@ -76,7 +76,8 @@ export async function measure(
   return rounds;
 }
 
-async function measureRound(
+/** Loads a server once, for some seconds. */
+export async function measureRound(
   generator: LoadGenerator,
   server: Server,
   workload: Workload,

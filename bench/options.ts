@@ -9,9 +9,10 @@ export const USAGE = `Measures Gatehouse against other servers. See bench/README
   npm run bench -- --quick              the same table in less than five minutes
   npm run bench -- --growth             and 1,000,000 users against 1,000: some minutes more
   npm run bench -- --workers            and two processes against one
-  npm run bench -- report FILE …        writes docs/benchmarks.md from the results of a run and a soak
+  npm run bench -- report FILE …        writes docs/benchmarks.md from the results of a run and the others
   npm run bench -- soak --minutes 30    mixed load on Gatehouse alone, with its memory watched
   npm run bench -- plans                shows that every query uses an index at 1,000,000 users
+  npm run bench -- hung-provider        times unrelated queries while a provider hangs: 4 minutes
 
   --json FILE      writes the result for programs
   --only A,B       only these workloads: ${workloads.map(({ name }) => name).join(' ')}
@@ -23,8 +24,12 @@ export const USAGE = `Measures Gatehouse against other servers. See bench/README
 
 BENCH_DATABASE_URL names a PostgreSQL server's database to use in place of a temporary one; what is in it is deleted.`;
 
+const COMMANDS = ['run', 'report', 'soak', 'plans', 'hung-provider'] as const;
+
+type Command = (typeof COMMANDS)[number];
+
 export interface Options {
-  command: 'run' | 'report' | 'soak' | 'plans' | 'help';
+  command: Command | 'help';
   files: string[];
   quick: boolean;
   growth: boolean;
@@ -55,9 +60,7 @@ export function parseOptions(args: string[]): Options {
   });
   const [command = 'run', ...files] = positionals;
   const { help, ...rest } = values;
-  if (command !== 'run' && command !== 'report' && command !== 'soak' && command !== 'plans') {
-    throw new Error(`There is no command "${command}".\n\n${USAGE}`);
-  }
+  if (!isCommand(command)) throw new Error(`There is no command "${command}".\n\n${USAGE}`);
   return {
     ...rest,
     command: help ? 'help' : command,
@@ -68,6 +71,10 @@ export function parseOptions(args: string[]): Options {
     minutes: positive('--minutes', rest.minutes),
     users: thousands('--users', rest.users),
   };
+}
+
+function isCommand(text: string): text is Command {
+  return (COMMANDS as readonly string[]).includes(text);
 }
 
 function names(option: string, text: string | undefined, known: { name: string }[]): string[] | null {

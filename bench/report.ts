@@ -2,6 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { judge } from './goals.ts';
+import {
+  GOAL_P99,
+  type HungProviderResult,
+  ratioOf,
+  SITUATION_TITLES,
+  type Situation,
+} from './hung-provider.ts';
 import { findScans, type PlansResult } from './plans.ts';
 import type { Progress } from './progress.ts';
 import { type BenchResult, type Comparison, median, summarise, summaryOf } from './results.ts';
@@ -17,13 +24,14 @@ const NOTES = join(root, 'bench/notes.md');
 /**
  * Writes docs/benchmarks.md and its plots.
  *
- * @param files what `--json` wrote: of a run, and of `soak` and `plans` if there were any
+ * @param files what `--json` wrote: of a run, and of `soak`, `plans` and `hung-provider` if there were any
  */
 export function report(files: string[], progress: Progress): void {
   const documents = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as object);
   const result = documents.find((each): each is BenchResult => 'measurements' in each);
   const soak = documents.find((each): each is SoakResult => 'samples' in each);
   const plans = documents.find((each): each is PlansResult => 'requests' in each);
+  const hung = documents.find((each): each is HungProviderResult => 'unrelated' in each);
   if (!result) {
     throw new Error(
       '`report` takes the result of a run: npm run bench -- --json FILE, then npm run bench -- report FILE',
@@ -32,7 +40,7 @@ export function report(files: string[], progress: Progress): void {
   mkdirSync(join(docs, 'benchmarks'), { recursive: true });
   writeFileSync(join(docs, 'benchmarks/throughput.svg'), drawThroughput(result));
   if (soak) writeFileSync(join(docs, 'benchmarks/soak.svg'), drawSoak(soak.samples));
-  writeFileSync(join(docs, 'benchmarks.md'), write(result, soak, plans));
+  writeFileSync(join(docs, 'benchmarks.md'), write(result, { soak, plans, hung }));
   // Tables are aligned as everywhere else.
   execFileSync(join(root, 'node_modules/.bin/biome'), ['format', '--write', 'docs/benchmarks.md'], {
     cwd: root,
@@ -40,7 +48,13 @@ export function report(files: string[], progress: Progress): void {
   progress.say('Wrote docs/benchmarks.md and docs/benchmarks/*.svg.');
 }
 
-function write(result: BenchResult, soak: SoakResult | undefined, plans: PlansResult | undefined): string {
+interface Others {
+  soak: SoakResult | undefined;
+  plans: PlansResult | undefined;
+  hung: HungProviderResult | undefined;
+}
+
+function write(result: BenchResult, { soak, plans, hung }: Others): string {
   const { machine, settings, servers } = result;
   const limit = servers.find(({ role }) => role === 'limit')?.title;
   return [
@@ -99,6 +113,7 @@ function write(result: BenchResult, soak: SoakResult | undefined, plans: PlansRe
     ...section('Deep pages', comparisonOf(result.deepPage && [result.deepPage], 'first page', 'deep page')),
     ...section('Two processes', comparisonOf(result.workers, 'one process', '`WORKERS=2`')),
     ...section('Soak', soakOf(soak)),
+    ...section('A provider that hangs', hungProviderOf(hung)),
     ...section('Statements', plansOf(plans)),
     ...(existsSync(NOTES) ? ['', readFileSync(NOTES, 'utf8').trim()] : []),
     '',
@@ -175,6 +190,21 @@ function soakOf(soak: SoakResult | undefined): string | null {
     `${count(answers)} answers, nine reads to one write, in ${minutes} minutes. Once settled, the resident memory changed by ${slope.resident.toFixed(1)} MB an hour, and the heap by ${slope.heap.toFixed(1)}: ${isFlat ? 'flat' : '**not flat**'}.`,
     '',
     '![Resident memory and heap over the time of the soak](benchmarks/soak.svg)',
+  ].join('\n');
+}
+
+function hungProviderOf(hung: HungProviderResult | undefined): string | null {
+  if (!hung) return null;
+  const ratio = ratioOf(hung);
+  const { workload, connections, callers, seconds, unrelated, mostHanging } = hung;
+  const rows = (Object.keys(unrelated) as Situation[]).map((situation) => {
+    const { throughput, p50, p99 } = summarise(unrelated[situation]);
+    return [SITUATION_TITLES[situation], count(throughput), p50.toFixed(1), p99.toFixed(1)];
+  });
+  return [
+    `Queries that ask nothing of the provider (${workload}, ${connections} connections), while nobody asks it and while ${callers} other users ask for its links and tokens all the time, and it hangs: ${unrelated.hangs.length} rounds of ${seconds} s each, in turn. Up to ${mostHanging} calls hung at once. The p99 is ${ratio.toFixed(2)}× that while nobody asks (goal: ≤ ${GOAL_P99}×, ${ratio <= GOAL_P99 ? 'reached' : '**missed**'}).`,
+    '',
+    table(['', 'Answers/s', 'p50', 'p99'], rows),
   ].join('\n');
 }
 

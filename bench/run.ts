@@ -3,6 +3,15 @@ import { writeFileSync } from 'node:fs';
 import { measureStarts } from './cold-start.ts';
 import { deleteWritten, openPostgres, POOL_SIZE, type Postgres, prepareDatabase } from './database.ts';
 import { checkEquality } from './equality.ts';
+import {
+  describeHungProvider,
+  GOAL_P99,
+  HUNG_FULL,
+  HUNG_QUICK,
+  type HungProviderResult,
+  measureHungProvider,
+  ratioOf,
+} from './hung-provider.ts';
 import { install } from './install.ts';
 import {
   CONNECTIONS,
@@ -87,6 +96,27 @@ const commands = {
     const count = plans.reduce((sum, each) => sum + each.plans.length, 0);
     progress.say(`All ${count} statements use an index.`);
     return { users, requests: plans };
+  },
+
+  async 'hung-provider'(
+    { quick }: Options,
+    postgres: Postgres,
+    progress: Progress,
+  ): Promise<HungProviderResult> {
+    const databaseUrl = postgres.databaseUrl('small');
+    await prepareDatabase(databaseUrl, SMALL, progress);
+    const generator = startLoadGenerator();
+    const timing = quick ? HUNG_QUICK : HUNG_FULL;
+    const result = {
+      date: new Date().toISOString(),
+      commit: currentCommit(root),
+      ...(await measureHungProvider(gatehouse, databaseUrl, generator, timing, progress)),
+    };
+    generator.stop();
+    await deleteWritten(databaseUrl);
+    process.stdout.write(`${describeHungProvider(result)}\n`);
+    if (ratioOf(result) > GOAL_P99) process.exitCode = 1;
+    return result;
   },
 };
 
