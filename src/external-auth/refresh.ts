@@ -143,6 +143,7 @@ async function takeLease({ db }: Runtime, link: ExternalAuthLink): Promise<strin
         refresh_lease_until = clock_timestamp() + ${LEASE_MS}::int * interval '1 millisecond'
     WHERE id = ${link.id}::uuid
       AND access_token = ${link.accessToken} AND refresh_token = ${link.refreshToken}
+      AND refresh_lease_id IS NOT DISTINCT FROM ${link.refreshLeaseId}::uuid
       AND (refresh_lease_until IS NULL OR refresh_lease_until <= clock_timestamp())`;
   return taken === 1 ? lease : null;
 }
