@@ -56,13 +56,31 @@ export function isBadMoment(response: Response | undefined): boolean {
   return response !== undefined && (response.status >= 500 || response.status === 429);
 }
 
-/** In milliseconds; null when absent or in neither form of RFC 9110 section 10.2.3. */
+/** Whoever asks for more has a clock or a word wrong, and would keep a link from being renewed for good. */
+const LONGEST_REST_MS = 60 * 60 * 1_000;
+
+/** A date of RFC 9110 section 5.6.7, in any of its three forms. `Date.parse` takes much else for a date. */
+const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d{2}:\d{2}:\d{2}/;
+
+/**
+ * How long the provider asks to be left alone.
+ *
+ * @returns milliseconds, an hour at most; null when absent or in neither form of RFC 9110 section 10.2.3
+ */
 export function parseRetryAfter(response: Response): number | null {
   const value = response.headers.get('retry-after');
   if (value === null) return null;
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? null : Math.max(0, date - Date.now());
+  const ms = /^\d+$/.test(value)
+    ? Number(value) * 1_000
+    : HTTP_DATE.test(value)
+      ? Math.max(0, Date.parse(inGmt(value)) - Date.now())
+      : Number.NaN;
+  return Number.isNaN(ms) ? null : Math.min(ms, LONGEST_REST_MS);
+}
+
+/** The form of C's asctime names no zone, and is in GMT like the others. */
+function inGmt(date: string): string {
+  return /GMT$/.test(date) ? date : `${date} GMT`;
 }
 
 /** A provider's text made fit to show: one line, cut, without control characters and without our secrets. */
