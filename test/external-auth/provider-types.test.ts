@@ -179,6 +179,39 @@ describe('GitHub', () => {
     expect(await hub.installations('x')).toEqual(expected);
   });
 
+  it('lists installations beyond the first hundred, and a thousand at most', async () => {
+    const hub = onStub({ ID: 'hub', TYPE: 'github', AUTH_URL: `${stub.origin}/login/oauth/authorize` });
+    const installationsOf =
+      (total: number): stubs.Behaviour =>
+      (response, request) => {
+        const page = Number(new URL(request.path, stub.origin).searchParams.get('page') ?? 1);
+        const ids = Array.from({ length: total }, (_, i) => i + 1).slice((page - 1) * 100, page * 100);
+        stubs.json({
+          total_count: total,
+          installations: ids.map((id) => ({
+            id,
+            // The last one is an enterprise.
+            account: id === total ? { id, slug: 'acme' } : { id, login: `org-${id}` },
+            html_url: `https://hub.example/${id}`,
+          })),
+        })(response, request);
+      };
+    for (const [total, pages] of [
+      [100, 1],
+      [101, 2],
+      [250, 3],
+      [5_000, 10],
+    ] as const) {
+      stub.requests.length = 0;
+      stub.on('GET /api/v3/user/installations', installationsOf(total));
+      const found = await hub.installations('x');
+      const expected = Math.min(total, 1_000);
+      expect(found.map(({ id }) => id)).toEqual(Array.from({ length: expected }, (_, i) => i + 1));
+      if (total <= 1_000) expect(found.at(-1)?.account.login).toBe('acme');
+      expect(stub.count('GET /api/v3/user/installations')).toBe(pages);
+    }
+  });
+
   it('limits its rate with 403', async () => {
     const hub = onStub({ TYPE: 'github', AUTH_URL: `${stub.origin}/login/oauth/authorize` });
     const limited = stubs.json({ message: 'API rate limit exceeded' }, 403, { 'x-ratelimit-remaining': '0' });
@@ -385,6 +418,28 @@ describe('Slack', () => {
       oauthError: 'invalid_code',
       transient: false,
     });
+  });
+
+  it('tells who the account is by auth.test, which fails with status 200', async () => {
+    stub.on(
+      'GET /api/auth.test',
+      stubs.json({ ok: true, url: 'https://acme.slack.com/', team: 'Acme', user: 'ada', user_id: 'U1' }),
+      stubs.json({ ok: false, error: 'token_revoked' }),
+      stubs.json({ ok: false, error: 'ratelimited' }),
+    );
+    expect(await provider().account('xoxp-user')).toEqual({
+      id: 'U1',
+      login: 'ada',
+      name: '',
+      avatarUrl: '',
+      profileUrl: '',
+    });
+    expect(stub.requests[0]?.headers.authorization).toBe('Bearer xoxp-user');
+    await expect(provider().account('xoxp-user')).rejects.toMatchObject({
+      message: 'Slack does not tell who the account is: token_revoked.',
+      transient: false,
+    });
+    await expect(provider().account('xoxp-user')).rejects.toMatchObject({ transient: true });
   });
 
   it('revokes with auth.revoke, which fails with status 200', async () => {

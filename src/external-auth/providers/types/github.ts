@@ -66,23 +66,44 @@ export const github: ProviderType = {
   },
 
   async installations({ settings, send }, accessToken) {
-    if (!settings.appInstallationsUrl) return [];
-    const url = new URL(settings.appInstallationsUrl);
-    url.searchParams.set('per_page', '100');
-    const response = await send(url, {
-      headers: { accept: 'application/vnd.github+json', authorization: `Bearer ${accessToken}` },
-    });
-    // The token of an OAuth app, which cannot be installed, has nothing to list.
-    if (response.status === 404 || (response.status === 403 && !isRateLimit(response))) return [];
-    if (response.status !== 200) throw refusal(response, settings.displayName);
-    const answer = installations.parse(await response.json().catch(() => null));
-    return answer.installations.map(({ id, account, html_url }) => ({
+    const address = settings.appInstallationsUrl;
+    if (!address) return [];
+    async function readPage(page: number): Promise<z.infer<typeof installations>> {
+      const url = new URL(address ?? '');
+      url.searchParams.set('per_page', String(PAGE_SIZE));
+      if (page > 1) url.searchParams.set('page', String(page));
+      const response = await send(url, {
+        headers: { accept: 'application/vnd.github+json', authorization: `Bearer ${accessToken}` },
+      });
+      // The token of an OAuth app, which cannot be installed, has nothing to list.
+      if (response.status === 404 || (response.status === 403 && !isRateLimit(response))) {
+        return { total_count: 0, installations: [] };
+      }
+      if (response.status !== 200) throw refusal(response, settings.displayName);
+      return installations.parse(await response.json().catch(() => null));
+    }
+    const first = await readPage(1);
+    // At once, so that all of them take no longer than two calls may.
+    const last = Math.min(Math.ceil(first.total_count / PAGE_SIZE), MAX_PAGES);
+    const others = Array.from({ length: Math.max(0, last - 1) }, (_, index) => readPage(index + 2));
+    // An app that is installed while the pages are read moves the others on: one may come twice.
+    const byId = new Map(
+      [first, ...(await Promise.all(others))].flatMap((page) =>
+        page.installations.map((installation) => [installation.id, installation] as const),
+      ),
+    );
+    return [...byId.values()].map(({ id, account, html_url }) => ({
       id,
       account: toAccount(account),
       configureUrl: html_url,
     }));
   },
 };
+
+/** GitHub's most. */
+const PAGE_SIZE = 100;
+/** Nobody reads more in a front end, and a provider that counts wrongly is not asked for ever. */
+const MAX_PAGES = 10;
 
 function apiRoot(authUrl: URL, root: string): string {
   if (authUrl.host === 'github.com') return 'https://api.github.com';
@@ -98,8 +119,16 @@ const user = z.object({
   html_url: httpUrlOrNothing,
 });
 
+/** An enterprise, on which an app may be installed as well, has a slug in the place of a login. */
+const owner = z.preprocess(
+  (value) =>
+    value && typeof value === 'object' && 'slug' in value ? { login: value.slug, ...value } : value,
+  user,
+);
+
 const installations = z.object({
-  installations: z.array(z.object({ id: z.number().int(), account: user, html_url: httpUrlOrNothing })),
+  total_count: z.number().int().min(0).catch(0),
+  installations: z.array(z.object({ id: z.number().int(), account: owner, html_url: httpUrlOrNothing })),
 });
 
 function toAccount({ id, login, name, avatar_url, html_url }: z.infer<typeof user>): ExternalAccount {

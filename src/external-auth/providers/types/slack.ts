@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { accountId, textOrNothing } from '../account-fields.ts';
 import { cutText } from '../explain.ts';
 import { ProviderFailure } from '../provider.ts';
 import type { ProviderType } from '../provider-type.ts';
@@ -26,6 +28,21 @@ export const slack: ProviderType = {
     return hasToken ? { ...body, ...user } : body;
   },
 
+  // Needs no scope. https://docs.slack.dev/reference/methods/auth.test
+  async account({ settings, getJson }, accessToken) {
+    const answer = whoAmI.parse(
+      await getJson(new URL('/api/auth.test', settings.tokenUrl ?? '').href, accessToken),
+    );
+    if (!answer.ok) {
+      throw new ProviderFailure(
+        `${settings.displayName} does not tell who the account is: ${cutText(answer.error, [accessToken], 100)}.`,
+        { transient: answer.error === 'ratelimited' || answer.error === 'internal_error' },
+      );
+    }
+    const { user_id, user } = answer;
+    return { id: user_id, login: user, name: '', avatarUrl: '', profileUrl: '' };
+  },
+
   // The token revokes itself. Slack says what went wrong with status 200.
   async revoke({ settings, send }, { accessToken }) {
     const response = await send(settings.revokeUrl ?? '', {
@@ -44,3 +61,8 @@ export const slack: ProviderType = {
     });
   },
 };
+
+const whoAmI = z.discriminatedUnion('ok', [
+  z.object({ ok: z.literal(true), user_id: accountId, user: textOrNothing }),
+  z.object({ ok: z.literal(false), error: textOrNothing }),
+]);
