@@ -21,7 +21,12 @@ export interface Report {
   errors: string[];
   /** How often a caller was told to come back in a few seconds, and did: a busy machine has too few connections. */
   comeBacks: number;
+  /** How often a caller's operation took longer than operations may, and was asked again: a stalled machine. */
+  givenUp: number;
 }
+
+/** So often a caller asks again; whoever gets no answer by then is an error. */
+const MOST_GIVEN_UP = 2;
 
 // One replica. Its calls to the provider tell which process makes them, so that it can be killed in the act.
 const { fetch } = globalThis;
@@ -36,6 +41,7 @@ const { runtime } = await openRuntime(config, createLog(config.log));
 const app = createApp(runtime);
 
 class Busy extends Error {}
+class GivenUp extends Error {}
 
 async function askForToken(bearer: string): Promise<string> {
   const response = await app.fetch(
@@ -50,21 +56,27 @@ async function askForToken(bearer: string): Promise<string> {
     errors?: { message: string; extensions: { code: string } }[];
   };
   if (errors?.[0]?.extensions.code === 'SERVICE_UNAVAILABLE') throw new Busy();
+  if (errors?.[0]?.extensions.code === 'EXECUTION_TIMEOUT') throw new GivenUp(errors[0].message);
   if (errors || !data) throw new Error(errors?.map(({ message }) => message).join(' ') ?? 'no data');
   return data.externalAuthToken.credentials?.accessToken ?? '';
 }
 
 process.on('message', async ({ round, callers, at, bearer }: Task) => {
   await sleep(Math.max(0, at - Date.now()));
-  const report: Report = { round, tokens: {}, errors: [], comeBacks: 0 };
+  const report: Report = { round, tokens: {}, errors: [], comeBacks: 0, givenUp: 0 };
   const outcomes = await Promise.allSettled(
     Array.from({ length: callers }, async () => {
       // Not all in one tick: some come while the first ones are at it.
       await sleep(Math.random() * 100);
-      for (;;) {
+      for (let givenUp = 0; ; ) {
         try {
           return await askForToken(bearer);
         } catch (error) {
+          if (error instanceof GivenUp && givenUp < MOST_GIVEN_UP) {
+            givenUp += 1;
+            report.givenUp += 1;
+            continue;
+          }
           if (!(error instanceof Busy)) throw error;
           report.comeBacks += 1;
           await sleep(1_000);

@@ -18,7 +18,7 @@ import type { Report, Task } from './refresh-race-worker.ts';
 // Does a link survive that many processes find it expired at the same moment, and that some are killed meanwhile?
 // Several replicas on one PostgreSQL, each with many callers, against a provider whose refresh tokens serve once.
 //
-//   TEST_DATABASE_URL=postgres://… npx tsx test/proof/refresh-race.ts [--rounds 200] [--processes 4] [--callers 100]
+//   TEST_DATABASE_URL=postgres://… npm run proof -- [--rounds 200] [--processes 4] [--callers 100]
 //
 // Prints one line a round that is worth one, and a summary. Exits with 1 when any promise was broken.
 
@@ -186,6 +186,7 @@ const totals = {
   relinked: 0,
   survivorsAnswered: 0,
   comeBacks: 0,
+  givenUp: 0,
   slowestRoundMs: 0,
 };
 const violations: string[] = [];
@@ -240,8 +241,9 @@ for (let round = 1; round <= ROUNDS; round += 1) {
     if (row.refreshLeaseId !== null) violated('the lease was left behind');
     if (seen.refusals > 0) violated('a used refresh token was used again');
   }
-  for (const { tokens, errors, comeBacks } of survivors) {
+  for (const { tokens, errors, comeBacks, givenUp } of survivors) {
     totals.comeBacks += comeBacks;
+    totals.givenUp += givenUp;
     const expected = isLost ? '' : live.accessToken;
     const wrong = Object.entries(tokens).filter(([token]) => token !== expected);
     for (const [token, count] of wrong) {
