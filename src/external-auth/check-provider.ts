@@ -36,10 +36,11 @@ export async function checkProvider(settings: ProviderSettings, tools: ProviderT
         state: 'check',
         codeVerifier: null,
       });
-      const { status } = await tools.fetch(new URL(url.pathname, url), {
+      const { status, body } = await tools.fetch(new URL(url.pathname, url), {
         redirect: 'manual',
         signal: AbortSignal.timeout(10_000),
       });
+      await body?.cancel();
       if (status === 404 || status >= 500)
         return wrong(`${url.origin}${url.pathname} answers with status ${status}`);
       return ok(`${url.origin}${url.pathname} answers`);

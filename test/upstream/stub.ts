@@ -8,7 +8,10 @@ export interface Stub {
   requests: StubRequest[];
   /** How many requests came for a route, such as `POST /token`. */
   count: (route: string) => number;
-  /** Sets how a route answers: one behaviour for each request, the last one for all that follow. */
+  /**
+   * Sets how a route answers: one behaviour for each request, the last one for all that follow. The route `*` is any
+   * that nothing was set for.
+   */
   on: (route: string, ...behaviours: [Behaviour, ...Behaviour[]]) => void;
   close: () => Promise<void>;
 }
@@ -32,7 +35,7 @@ export async function startStub({ port = 0 }: { port?: number } = {}): Promise<S
   const server = createServer(async (incoming, response) => {
     const request = await readRequest(incoming);
     requests.push(request);
-    const behaviours = routes.get(routeOf(request)) ?? [status(404)];
+    const behaviours = routes.get(routeOf(request)) ?? routes.get('*') ?? [status(404)];
     const behaviour = behaviours.length > 1 ? behaviours.shift() : behaviours[0];
     behaviour?.(response, request);
   });
