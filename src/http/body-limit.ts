@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
-import { readBytes, tooLarge } from '../rest/read-body.ts';
 import type { AppEnv } from './app-env.ts';
+import { readBytes, tooLarge } from './read-body.ts';
 
 /**
  * Refuses bodies that are too large, whoever reads them. A length that is given is checked, and held to by Node's

@@ -2,11 +2,11 @@ import { type Context, Hono } from 'hono';
 import { deleteCookie, setCookie } from 'hono/cookie';
 import { html } from 'hono/html';
 import { authenticate, sessionCookie } from '../auth/authenticate.ts';
-import { UnreadableBody } from '../rest/read-body.ts';
 import type { Runtime } from '../runtime.ts';
 import type { AppEnv } from './app-env.ts';
 import { localPath } from './local-path.ts';
 import { renderPage } from './page.ts';
+import { UnreadableBody } from './read-body.ts';
 import { requireSameOrigin } from './same-origin.ts';
 
 /**

@@ -1,24 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { beforeAll, expect, it, vi } from 'vitest';
 import { keyIdOf } from '../../src/secrets/keyring.ts';
-import { build, graphql, killAll, run, serve } from './server.ts';
+import { build, graphql, run, serve, useDataDir } from './server.ts';
 
 // The procedure of docs/keys.md, with the real program beside a running gateway.
 
 vi.setConfig({ testTimeout: 180_000 });
 
-let dataDir: string;
 beforeAll(build);
-beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-test-'));
-});
-afterEach(() => {
-  killAll();
-  rmSync(dataDir, { recursive: true, force: true });
-});
+const dataDir = useDataDir();
 
 const TOKEN = 'the-bootstrap-token-of-this-test-0123456789';
 const APPS = '{ viewer { oauthApps(first: 50) { edges { node { clientSecret } } } } }';
@@ -35,8 +27,8 @@ async function secrets(origin: string): Promise<string[]> {
 }
 
 it('a key is replaced on the embedded database, beside a gateway that goes on serving', async () => {
-  const env = { DATA_DIR: dataDir, GATEHOUSE_BOOTSTRAP_TOKEN: TOKEN };
-  const file = join(dataDir, 'encryption.key');
+  const env = { DATA_DIR: dataDir.path, GATEHOUSE_BOOTSTRAP_TOKEN: TOKEN };
+  const file = join(dataDir.path, 'encryption.key');
   const first = await serve(env);
   const issued: string[] = [];
   for (const name of ['one', 'two', 'three']) {
@@ -93,8 +85,8 @@ it('a key is replaced on the embedded database, beside a gateway that goes on se
 });
 
 it('a key that went too early is named, with exit code 1', async () => {
-  const env = { DATA_DIR: dataDir, GATEHOUSE_BOOTSTRAP_TOKEN: TOKEN };
-  const file = join(dataDir, 'encryption.key');
+  const env = { DATA_DIR: dataDir.path, GATEHOUSE_BOOTSTRAP_TOKEN: TOKEN };
+  const file = join(dataDir.path, 'encryption.key');
   const first = await serve(env);
   await graphql(first.origin, TOKEN, CREATE, { name: 'one' });
   await first.stop('SIGTERM');

@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach } from 'vitest';
 
 const MAIN = 'dist/main.js';
 
@@ -111,6 +113,19 @@ export async function serve(env: Env): Promise<RunningServer> {
       return closed;
     },
   };
+}
+
+/** A data folder for each test. What a test leaves running is ended before its folder goes. */
+export function useDataDir(): { readonly path: string } {
+  const dataDir = { path: '' };
+  beforeEach(() => {
+    dataDir.path = mkdtempSync(join(tmpdir(), 'gatehouse-test-'));
+  });
+  afterEach(() => {
+    killAll();
+    rmSync(dataDir.path, { recursive: true, force: true });
+  });
+  return dataDir;
 }
 
 /** For `afterEach`: a test that failed half-way leaves nothing running. */

@@ -1,30 +1,22 @@
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { build, graphql, killAll, run, serve } from './server.ts';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { build, graphql, run, serve, useDataDir } from './server.ts';
 
 // The real program, as its users start it.
 
 // Processes take their time on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
 
-let dataDir: string;
 beforeAll(build);
-beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-test-'));
-});
-afterEach(() => {
-  killAll();
-  rmSync(dataDir, { recursive: true, force: true });
-});
+const dataDir = useDataDir();
 
 const ME = '{ viewer { username } }';
 
 describe('gatehouse', () => {
   it('starts from nothing, is managed beside, refuses a second owner, stops, and starts again', async () => {
-    const env = { DATA_DIR: dataDir };
+    const env = { DATA_DIR: dataDir.path };
     const first = await serve(env);
 
     // The line for pasting, as a shell would run it.
@@ -64,9 +56,9 @@ describe('gatehouse', () => {
     );
 
     expect(await first.stop('SIGTERM')).toBe(0);
-    expect(readdirSync(dataDir).sort()).toEqual(['encryption.key', 'postgres']);
+    expect(readdirSync(dataDir.path).sort()).toEqual(['encryption.key', 'postgres']);
     for (const name of ['.', 'encryption.key', 'postgres']) {
-      expect(statSync(join(dataDir, name)).mode & 0o077, name).toBe(0);
+      expect(statSync(join(dataDir.path, name)).mode & 0o077, name).toBe(0);
     }
 
     const again = await serve(env);
@@ -108,7 +100,7 @@ describe('gatehouse', () => {
     ],
     ['an unknown user', ['user', 'disable'], {}, /missing required argument 'username'/],
   ])('ends with 1 and says what to do for %s', async (_what, args, env, message) => {
-    const { code, out, err } = await run(args, { DATA_DIR: dataDir, ...env });
+    const { code, out, err } = await run(args, { DATA_DIR: dataDir.path, ...env });
     expect(err).toMatch(message);
     expect([code, out]).toEqual([1, '']);
   });
@@ -117,12 +109,12 @@ describe('gatehouse', () => {
     const other = createServer();
     await new Promise<void>((listening) => other.listen(0, '127.0.0.1', listening));
     const { port } = other.address() as { port: number };
-    const { code, out, err } = await run(['serve'], { DATA_DIR: dataDir, PORT: String(port) });
+    const { code, out, err } = await run(['serve'], { DATA_DIR: dataDir.path, PORT: String(port) });
     other.close();
     expect([code, out]).toEqual([1, '']);
     expect(err).toBe(
       `Port ${port} on 127.0.0.1 is taken by another program, perhaps another gateway. Stop it, or set PORT to another number (0 takes any free one).\n`,
     );
-    expect(readdirSync(dataDir)).toEqual([]);
+    expect(readdirSync(dataDir.path)).toEqual([]);
   });
 });

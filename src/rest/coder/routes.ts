@@ -12,9 +12,9 @@ import {
 } from '../../generated/operations.ts';
 import type { Execute } from '../../graphql/execute.ts';
 import type { AppEnv } from '../../http/app-env.ts';
+import { readJsonBody, UnreadableBody } from '../../http/read-body.ts';
 import type { Runtime } from '../../runtime.ts';
 import { mountRoutes, type RestHandler } from '../mount-routes.ts';
-import { readJsonBody, UnreadableBody } from '../read-body.ts';
 import { externalAuthAnswer, listAnswer, machineTokenAnswer } from './answers.ts';
 import { CoderProblem, internal, notFound, problemOf, problemOfErrors, signedOut } from './problem.ts';
 import {

@@ -18,9 +18,9 @@ import type { Execute } from '../../graphql/execute.ts';
 import { encodeGlobalId } from '../../graphql/global-id.ts';
 import type { AppEnv } from '../../http/app-env.ts';
 import { answerError } from '../../http/problem.ts';
+import { readJsonBody } from '../../http/read-body.ts';
 import type { Runtime } from '../../runtime.ts';
 import { mountRoutes, type RestHandler } from '../mount-routes.ts';
-import { readJsonBody } from '../read-body.ts';
 import { GitflicProblem, internal, invalid, notFound, problemOf, signedOut } from './problem.ts';
 import {
   gitflicRoutes,
