@@ -91,6 +91,8 @@ export async function serveWithWorkers(initial: Config, stopped: Promise<void>):
     if (workers.size === 0 && tries >= MAX_TRIES) throw failure.reason;
     log.error({ reason: failure.reason.message }, 'a worker cannot start, trying again');
     faulty = true;
+    if (config === proven) return;
+    restarting = false;
     config = proven;
   }
 
