@@ -555,6 +555,27 @@ describe('a refusal for good', () => {
     expect(await readLink(gateway, user)).toMatchObject({ validation: 'INVALID', hasRefreshToken: false });
   });
 
+  it('is what a connection ends in that is cut after the refresh token was used', async () => {
+    const { user } = await expiredLink();
+    stub.on(TOKEN, cut(), REFUSED);
+    const [answers, asked] = await renewals(() =>
+      Promise.all(Array.from({ length: 10 }, () => readLink(gateway, user))),
+    );
+    // Nobody can tell whether the provider used it: a second call may renew it, and a third could not.
+    expect(asked).toBe(2);
+    for (const answer of answers) {
+      expect(answer).toMatchObject({
+        validation: 'INVALID',
+        hasRefreshToken: false,
+        validateError: expect.stringMatching(
+          /invalid_grant \(The token was used\.\)\. Link the account again\.$/,
+        ),
+      });
+    }
+    const [, again] = await renewals(() => refresh(gateway, user));
+    expect(again).toBe(0);
+  });
+
   it('keeps at most 400 bytes of its reason', async () => {
     const { user } = await expiredLink();
     stub.on(TOKEN, json({ error: 'invalid_grant', error_description: '🔑'.repeat(300) }, 400));
