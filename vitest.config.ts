@@ -10,8 +10,8 @@ export default defineConfig({
     globalSetup: 'test/global-setup.ts',
     // Each file has a database of its own; more files at once than cores only makes all of them slower.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     sequence: { shuffle: true },
   },
 });

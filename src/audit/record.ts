@@ -34,15 +34,12 @@ export interface AuditEntry {
 
 /** Writes one audit row in the transaction of the change: neither is stored without the other. */
 export async function recordAudit(tx: Transaction, actor: Actor, entry: AuditEntry): Promise<void> {
-  await tx.auditEvent.create({
-    data: {
-      userId: actor.userId,
-      tokenId: actor.tokenId,
-      requestId: actor.requestId,
-      action: entry.action,
-      targetType: entry.targetType,
-      targetId: entry.targetId,
-      details: entry.details ?? {},
-    },
-  });
+  await tx.auditEvent.create({ data: auditRow(actor, entry) });
+}
+
+export function auditRow(
+  { userId, tokenId, requestId }: Actor,
+  { action, targetType, targetId, details = {} }: AuditEntry,
+) {
+  return { userId, tokenId, requestId, action, targetType, targetId, details };
 }

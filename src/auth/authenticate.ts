@@ -1,5 +1,6 @@
 import { parse as parseCookies } from 'hono/utils/cookie';
 import type { Config } from '../config.ts';
+import { createBatches } from '../db/concurrent-batches.ts';
 import type { Runtime } from '../runtime.ts';
 import { sha256 } from '../secrets/hash.ts';
 import { hasValidChecksum } from '../secrets/mint.ts';
@@ -51,13 +52,31 @@ export async function authenticate(runtime: Runtime, token: string): Promise<Vie
   return row.viewer;
 }
 
-function noteUse({ db, background }: Runtime, row: TokenRow, now: Date): void {
-  const { lastUsedAt } = row;
-  if (lastUsedAt && now.getTime() - lastUsedAt.getTime() < LAST_USE_INTERVAL_MS) return;
+/** One statement for all tokens of which concurrent requests make use. */
+const useWriters = new WeakMap<Runtime, (tokenId: string) => Promise<void>>();
+
+function createUseWriter({ db, clock }: Runtime): (tokenId: string) => Promise<void> {
+  const write = async (ids: readonly string[]) => {
+    const now = clock();
+    // Another process may have written meanwhile.
+    const isStale = { OR: [{ lastUsedAt: null }, { lastUsedAt: { lte: lastUseBefore(now) } }] };
+    await db.apiToken.updateMany({ where: { id: { in: [...ids] }, ...isStale }, data: { lastUsedAt: now } });
+    return ids.map(() => undefined);
+  };
+  return createBatches(write, { maxBatchSize: 100, lanes: 1 });
+}
+
+function lastUseBefore(now: Date): Date {
+  return new Date(now.getTime() - LAST_USE_INTERVAL_MS);
+}
+
+function noteUse(runtime: Runtime, row: TokenRow, now: Date): void {
+  if (row.lastUsedAt && row.lastUsedAt > lastUseBefore(now)) return;
   // Also for those who get the same row from the cache.
   row.lastUsedAt = now;
-  const unchanged = { id: row.viewer.tokenId, lastUsedAt };
-  background('token last use', db.apiToken.updateMany({ where: unchanged, data: { lastUsedAt: now } }));
+  const writer = useWriters.get(runtime) ?? createUseWriter(runtime);
+  useWriters.set(runtime, writer);
+  runtime.background('token last use', writer(row.viewer.tokenId));
 }
 
 /** Whether a viewer of some time ago still is one: not when their token was revoked or expired, or they disabled. */

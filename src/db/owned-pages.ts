@@ -1,14 +1,14 @@
-import { getDatamodel } from '../generated/pothos.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import type { Database } from './client.ts';
 import { createBatches } from './concurrent-batches.ts';
+import { createReviver, type Model, type StoredRow } from './stored-rows.ts';
 
 /** A table whose rows belong to users, read newest first. */
 export interface OwnedTable {
   model: 'SshKey' | 'OAuthApp' | 'ApiToken';
   table: string;
   /** Rows of another table that come along: SQL that makes a JSON list of them, by the field's name. */
-  nested?: { field: string; model: string; sql: string };
+  nested?: { field: string; model: Model; sql: string };
 }
 
 export interface PageKey {
@@ -69,7 +69,7 @@ function createReader(db: Database, { model, table, nested }: OwnedTable): Owned
         ORDER BY wanted.place`;
       return pages.map(({ rows }) =>
         rows.map((stored) => {
-          const row = revive(stored);
+          const row: Record<string, unknown> = revive(stored);
           if (nested && reviveNested)
             row[nested.field] = (stored[nested.field] as StoredRow[]).map(reviveNested);
           return row;
@@ -84,31 +84,5 @@ function createReader(db: Database, { model, table, nested }: OwnedTable): Owned
         ORDER BY wanted.place`;
       return totals.map(({ total }) => total);
     }, BATCH),
-  };
-}
-
-type StoredRow = Record<string, unknown>;
-
-/** Makes of a row in PostgreSQL's JSON what Prisma makes of the row itself. */
-function createReviver(model: string): (stored: StoredRow) => Record<string, unknown> {
-  const fields = getDatamodel().datamodel.models[model]?.fields ?? [];
-  const columns = fields
-    .filter(({ kind }) => kind !== 'object')
-    .map(({ name, type }) => ({
-      name,
-      column: name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      type,
-    }));
-  return (stored) => {
-    const row: Record<string, unknown> = {};
-    for (const { name, column, type } of columns) {
-      const value = stored[column];
-      if (value === null) row[name] = null;
-      else if (type === 'DateTime') row[name] = new Date(value as string);
-      else if (type === 'Bytes')
-        row[name] = new Uint8Array(Buffer.from((value as string).slice('\\x'.length), 'hex'));
-      else row[name] = value;
-    }
-    return row;
   };
 }

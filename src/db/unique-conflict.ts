@@ -3,7 +3,7 @@ import { Prisma } from '../generated/prisma/client.ts';
 /** What the driver adapter tells of a violated constraint, which Prisma does not type. */
 interface DriverCause {
   driverAdapterError?: {
-    cause?: { table?: string; constraint?: { index?: string } };
+    cause?: { kind?: string; table?: string; constraint?: { index?: string } };
   };
 }
 
@@ -13,9 +13,10 @@ interface DriverCause {
  * @param columns the constraint's columns, as the database names them
  */
 export function isUniqueConflict(error: unknown, ...columns: string[]): boolean {
-  if (!(error instanceof Prisma.PrismaClientKnownRequestError) || error.code !== 'P2002') return false;
+  if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return false;
   const cause = (error.meta as DriverCause | undefined)?.driverAdapterError?.cause;
   // Prisma names the constraint `table_column_column_key`, and the adapter tells that name alone.
   const index = cause?.constraint?.index;
-  return index !== undefined && index === [cause?.table, ...columns, 'key'].join('_');
+  // The code is P2002, or P2010 in a statement of our own.
+  return cause?.kind === 'UniqueConstraintViolation' && index === [cause?.table, ...columns, 'key'].join('_');
 }

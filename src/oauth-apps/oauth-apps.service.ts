@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { insertAudited } from '../audit/insert-audited.ts';
 import { recordAudit } from '../audit/record.ts';
 import type { Actor } from '../auth/viewer.ts';
 import type { Transaction } from '../db/client.ts';
@@ -94,17 +96,23 @@ export async function createOAuthApp(runtime: Runtime, actor: Actor, input: NewO
   const { description, standalone, ...rest } = parseInput(newOAuthApp, input);
   const data = { ...rest, description: description ?? '', standalone: standalone ?? false };
   refuseForeignSchemes(data, ['input', 'redirectUris']);
-  return runtime.db.$transaction(async (tx) => {
-    const oauthApp = await tx.oAuthApp.create({ data: { ...data, userId: actor.userId } });
-    const made = await addSecret(runtime, tx, oauthApp.id);
-    await recordAudit(tx, actor, {
+  const app = { ...data, id: newId(), userId: actor.userId, clientId: randomUUID() };
+  const { clientSecret, row } = newSecret(runtime, app.id);
+  const [oauthApp, secret] = await insertAudited(
+    runtime.db,
+    actor,
+    [
+      { model: 'OAuthApp', data: app },
+      { model: 'OAuthAppSecret', data: row },
+    ],
+    {
       action: 'oauth_app.create',
       targetType: 'oauth_app',
-      targetId: oauthApp.id,
-      details: { ...data, clientId: oauthApp.clientId, secret: made.secret.prefix },
-    });
-    return { oauthApp, ...made };
-  });
+      targetId: app.id,
+      details: { ...data, clientId: app.clientId, secret: row.prefix },
+    },
+  );
+  return { oauthApp, secret, clientSecret };
 }
 
 /**
@@ -187,7 +195,8 @@ export async function rotateOAuthAppSecret(runtime: Runtime, actor: Actor, id: s
       where: { appId: id },
       data: { expiresAt: graceEnd },
     });
-    const made = await addSecret(runtime, tx, id);
+    const { clientSecret, row } = newSecret(runtime, id);
+    const secret = await tx.oAuthAppSecret.create({ data: row });
     const oauthApp = await tx.oAuthApp.findUniqueOrThrow({ where });
     await recordAudit(tx, actor, {
       action: 'oauth_app_secret.rotate',
@@ -196,12 +205,12 @@ export async function rotateOAuthAppSecret(runtime: Runtime, actor: Actor, id: s
       details: {
         name: oauthApp.name,
         clientId: oauthApp.clientId,
-        secret: made.secret.prefix,
+        secret: secret.prefix,
         previousSecret: previous?.prefix ?? null,
         previousEndsAt: previous?.expiresAt?.toISOString() ?? null,
       },
     });
-    return { oauthApp, ...made };
+    return { oauthApp, secret, clientSecret };
   });
 }
 
@@ -276,24 +285,18 @@ async function lockApp(
  * The documentation shows a UUID for a client secret, and its clients take any text. So it has the form of all secrets
  * that we issue: `gts_`, 256 random bits instead of 122, and a checksum, by which scanners know one that leaked.
  */
-async function addSecret(
-  { clock, keyring }: Runtime,
-  tx: Transaction,
-  appId: string,
-): Promise<{ secret: OAuthAppSecret; clientSecret: string }> {
+function newSecret({ clock, keyring }: Runtime, appId: string) {
   const id = newId();
   const clientSecret = mintSecret('gts_');
-  const secret = await tx.oAuthAppSecret.create({
-    data: {
-      id,
-      appId,
-      secret: keyring.encrypt(clientSecret, placeOf(id)),
-      secretHash: sha256(clientSecret),
-      prefix: visiblePrefix(clientSecret),
-      createdAt: clock(),
-    },
-  });
-  return { secret, clientSecret };
+  const row = {
+    id,
+    appId,
+    secret: keyring.encrypt(clientSecret, placeOf(id)),
+    secretHash: sha256(clientSecret),
+    prefix: visiblePrefix(clientSecret),
+    createdAt: clock(),
+  };
+  return { clientSecret, row };
 }
 
 function placeOf(row: string) {

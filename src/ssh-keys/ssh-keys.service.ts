@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { insertAudited } from '../audit/insert-audited.ts';
 import { recordAudit } from '../audit/record.ts';
 import type { Actor } from '../auth/viewer.ts';
+import { newId } from '../db/new-id.ts';
 import { isUniqueConflict } from '../db/unique-conflict.ts';
 import { DomainError, InvalidInput, NotFound } from '../errors.ts';
 import type { SshKey, SshKeyUsage } from '../generated/prisma/client.ts';
@@ -62,7 +64,7 @@ const newSshKey = (runtime: Runtime) =>
     title,
     // Absence is a wish, too: the policy may refuse it.
     expiresAt: expiresAt(runtime).prefault(null),
-    usage: usage.nullish(),
+    usage: usage.nullish().transform((given) => given ?? 'AUTH_AND_SIGNING'),
   });
 
 const sshKeyChange = (runtime: Runtime) =>
@@ -102,34 +104,21 @@ export async function addSshKey(runtime: Runtime, actor: Actor, input: NewSshKey
   const { userId } = actor;
   const { type, comment, bits, blobHash } = key;
   try {
-    return await runtime.db.$transaction(async (tx) => {
-      const sshKey = await tx.sshKey.create({
-        data: {
-          userId,
-          title,
-          type,
-          publicKey: key.line,
-          comment,
-          bits,
-          blobHash,
-          expiresAt,
-          usage: usage ?? undefined,
-        },
-      });
-      await recordAudit(tx, actor, {
-        action: 'ssh_key.add',
-        targetType: 'ssh_key',
-        targetId: sshKey.id,
-        details: {
-          title,
-          type,
-          fingerprint: formatFingerprint(blobHash),
-          usage: sshKey.usage,
-          expiresAt: expiresAt?.toISOString() ?? null,
-        },
-      });
-      return sshKey;
+    const id = newId();
+    const data = { id, userId, title, type, publicKey: key.line, comment, bits, blobHash, expiresAt, usage };
+    const [sshKey] = await insertAudited(runtime.db, actor, [{ model: 'SshKey', data }], {
+      action: 'ssh_key.add',
+      targetType: 'ssh_key',
+      targetId: id,
+      details: {
+        title,
+        type,
+        fingerprint: formatFingerprint(blobHash),
+        usage,
+        expiresAt: expiresAt?.toISOString() ?? null,
+      },
     });
+    return sshKey;
   } catch (error) {
     // Asking before would let two requests at once both hear "no".
     if (!isUniqueConflict(error, 'blob_hash')) throw error;

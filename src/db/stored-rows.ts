@@ -1,0 +1,52 @@
+import { getDatamodel } from '../generated/pothos.ts';
+import type { Prisma } from '../generated/prisma/client.ts';
+
+export type Model = Prisma.ModelName;
+
+/** A row as Prisma gives it. */
+export type Row<Name extends Model> = Prisma.TypeMap['model'][Name]['payload']['scalars'];
+
+/** A row in PostgreSQL's JSON. */
+export type StoredRow = Record<string, unknown>;
+
+interface Column {
+  /** As Prisma names it. */
+  name: string;
+  /** As the database names it. */
+  column: string;
+  type: string;
+  /** Prisma writes the time of each change there. */
+  isUpdatedAt?: boolean;
+}
+
+const { models } = getDatamodel().datamodel;
+
+/** The columns of a model's table. */
+export function columnsOf(model: Model): Column[] {
+  const fields = models[model]?.fields ?? [];
+  return fields
+    .filter(({ kind }) => kind !== 'object')
+    .map(({ name, type, isUpdatedAt }) => ({
+      name,
+      column: name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      type,
+      isUpdatedAt,
+    }));
+}
+
+/** Makes of a row in PostgreSQL's JSON what Prisma makes of the row itself. */
+export function createReviver<Name extends Model>(model: Name): (stored: StoredRow) => Row<Name> {
+  const columns = columnsOf(model);
+  return (stored) => {
+    const row: Record<string, unknown> = {};
+    for (const { name, column, type } of columns) {
+      const value = stored[column];
+      if (value === null) row[name] = null;
+      else if (type === 'DateTime') row[name] = new Date(value as string);
+      else if (type === 'Bytes')
+        row[name] = new Uint8Array(Buffer.from((value as string).slice('\\x'.length), 'hex'));
+      else row[name] = value;
+    }
+    return row as Row<Name>;
+  };
+}
