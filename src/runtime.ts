@@ -20,11 +20,11 @@ export interface Runtime {
   background: (name: string, work: Promise<unknown>) => void;
 }
 
-/** What a module keeps in memory for one running process. Tests have several of these at once. */
-export function perRuntime<Kept>(make: () => Kept): (runtime: Runtime) => Kept {
+/** What a module makes once for a running process, and keeps in memory. Tests have several of these at once. */
+export function perRuntime<Kept>(make: (runtime: Runtime) => Kept): (runtime: Runtime) => Kept {
   const kept = new WeakMap<Runtime, Kept>();
   return (runtime) => {
-    const known = kept.get(runtime) ?? make();
+    const known = kept.get(runtime) ?? make(runtime);
     kept.set(runtime, known);
     return known;
   };

@@ -1,7 +1,7 @@
 import { parse as parseCookies } from 'hono/utils/cookie';
 import type { Config } from '../config.ts';
 import { createBatches } from '../db/concurrent-batches.ts';
-import type { Runtime } from '../runtime.ts';
+import { perRuntime, type Runtime } from '../runtime.ts';
 import { sha256 } from '../secrets/hash.ts';
 import { hasValidChecksum } from '../secrets/mint.ts';
 import { type TokenRow, tokenRows } from './token-rows.ts';
@@ -52,19 +52,22 @@ export async function authenticate(runtime: Runtime, token: string): Promise<Vie
   return row.viewer;
 }
 
-/** One statement for all tokens of which concurrent requests make use. */
-const useWriters = new WeakMap<Runtime, (tokenId: string) => Promise<void>>();
-
-function createUseWriter({ db, clock }: Runtime): (tokenId: string) => Promise<void> {
-  const write = async (ids: readonly string[]) => {
-    const now = clock();
-    // Another process may have written meanwhile.
-    const isStale = { OR: [{ lastUsedAt: null }, { lastUsedAt: { lte: lastUseBefore(now) } }] };
-    await db.apiToken.updateMany({ where: { id: { in: [...ids] }, ...isStale }, data: { lastUsedAt: now } });
-    return ids.map(() => undefined);
-  };
-  return createBatches(write, { maxBatchSize: 100, lanes: 1 });
-}
+/** One statement for all tokens that concurrent requests use. */
+const useWriter = perRuntime(({ db, clock }) =>
+  createBatches<string, void>(
+    async (ids) => {
+      const now = clock();
+      // Another process may have written meanwhile.
+      const isStale = { OR: [{ lastUsedAt: null }, { lastUsedAt: { lte: lastUseBefore(now) } }] };
+      await db.apiToken.updateMany({
+        where: { id: { in: [...ids] }, ...isStale },
+        data: { lastUsedAt: now },
+      });
+      return ids.map(() => undefined);
+    },
+    { maxBatchSize: 100, lanes: 1 },
+  ),
+);
 
 function lastUseBefore(now: Date): Date {
   return new Date(now.getTime() - LAST_USE_INTERVAL_MS);
@@ -74,9 +77,7 @@ function noteUse(runtime: Runtime, row: TokenRow, now: Date): void {
   if (row.lastUsedAt && row.lastUsedAt > lastUseBefore(now)) return;
   // Also for those who get the same row from the cache.
   row.lastUsedAt = now;
-  const writer = useWriters.get(runtime) ?? createUseWriter(runtime);
-  useWriters.set(runtime, writer);
-  runtime.background('token last use', writer(row.viewer.tokenId));
+  runtime.background('token last use', useWriter(runtime)(row.viewer.tokenId));
 }
 
 /** Whether a viewer of some time ago still is one: not when their token was revoked or expired, or they disabled. */

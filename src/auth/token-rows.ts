@@ -1,6 +1,5 @@
-import type { Database } from '../db/client.ts';
 import { createBatches } from '../db/concurrent-batches.ts';
-import type { Runtime } from '../runtime.ts';
+import { perRuntime, type Runtime } from '../runtime.ts';
 import { isScope } from './scopes.ts';
 import type { Viewer } from './viewer.ts';
 
@@ -22,14 +21,8 @@ const TOKEN_CACHE_MS = 5_000;
 
 const MAX_TOKENS = 20_000;
 
-const readers = new WeakMap<Database, ReadTokenRow>();
-
 /** The reader of a process: concurrent checks share a statement, and on a server, rows are kept for seconds. */
-export function tokenRows(runtime: Runtime): ReadTokenRow {
-  const reader = readers.get(runtime.db) ?? createReader(runtime);
-  readers.set(runtime.db, reader);
-  return reader;
-}
+export const tokenRows = perRuntime(createReader);
 
 function createReader({ db, notifications }: Runtime): ReadTokenRow {
   const read = createBatches<Uint8Array<ArrayBuffer>, TokenRow | null>(

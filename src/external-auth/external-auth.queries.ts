@@ -1,7 +1,7 @@
 import { builder } from '../graphql/builder.ts';
 import { ExternalAuthLink } from './external-auth-link.type.ts';
 import { ExternalAuthProvider } from './external-auth-provider.type.ts';
-import { viewerLink } from './links.loader.ts';
+import { linksOf, viewerLink } from './links.loader.ts';
 
 builder.queryFields((t) => ({
   externalAuthProviders: t.field({
@@ -30,11 +30,12 @@ builder.objectField(ExternalAuthProvider, 'link', (t) =>
 );
 
 builder.prismaObjectFields('User', (t) => ({
-  externalAuthLinks: t.relation('externalAuthLinks', {
+  externalAuthLinks: t.field({
+    type: [ExternalAuthLink],
     description:
       'The linked accounts, one for each provider at most, those first that were linked or renewed last.',
     authScopes: { scope: 'external_auth:read' },
-    query: { orderBy: [{ updatedAt: 'desc' }, { id: 'desc' }] },
+    resolve: ({ id }, _args, { runtime }) => linksOf(runtime)(id),
   }),
   externalAuthLink: t.field({
     type: ExternalAuthLink,

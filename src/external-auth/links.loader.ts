@@ -1,13 +1,29 @@
 import { createContextCache } from '@pothos/core';
 import DataLoader from 'dataloader';
 import { type GraphQLResolveInfo, Kind, type OperationDefinitionNode, visit } from 'graphql';
+import { createBatches } from '../db/concurrent-batches.ts';
 import type { ExternalAuthLink } from '../generated/prisma/client.ts';
 import { actorOf, type Context, requireViewer } from '../graphql/context.ts';
+import { perRuntime } from '../runtime.ts';
 import { checkLink, type LinkState } from './link-state.ts';
 import { isProviderId } from './provider-registry.ts';
 import type { ExternalAccount, Installation } from './providers/provider.ts';
 
-// All of it is request-scoped: what one request learnt is never shown to another.
+/** All links of a user. Concurrent requests share a statement; what is read for one user goes to that user alone. */
+export const linksOf = perRuntime(({ db }) =>
+  createBatches<string, ExternalAuthLink[]>(
+    async (userIds) => {
+      const links = await db.externalAuthLink.findMany({
+        where: { userId: { in: [...userIds] } },
+        orderBy: [{ updatedAt: 'desc' }, { id: 'desc' }],
+      });
+      return userIds.map((id) => links.filter(({ userId }) => userId === id));
+    },
+    { maxBatchSize: 64, lanes: 2 },
+  ),
+);
+
+// All that follows is request-scoped: what a provider told one request is never shown to another.
 
 /** The viewer's links by their provider. Not cached: a mutation may stand between two reads of one operation. */
 const linksByProvider = createContextCache((context: Context) => {

@@ -7,7 +7,7 @@ import { isUniqueConflict } from '../db/unique-conflict.ts';
 import { DomainError, InvalidInput, NotFound } from '../errors.ts';
 import type { SshKey, SshKeyUsage } from '../generated/prisma/client.ts';
 import { line, parseInput } from '../input.ts';
-import type { Runtime } from '../runtime.ts';
+import { perRuntime, type Runtime } from '../runtime.ts';
 import { formatFingerprint, parseFingerprint } from './fingerprint.ts';
 import { faultOfExpiry, faultOfKey } from './policy.ts';
 import { InvalidPublicKey, type PublicKey, parsePublicKey } from './public-key.ts';
@@ -58,22 +58,24 @@ const expiresAt = ({ config, clock }: Runtime) =>
       if (fault !== null) context.addIssue(fault);
     });
 
-const newSshKey = (runtime: Runtime) =>
+const newSshKey = perRuntime((runtime) =>
   z.object({
     publicKey: publicKey(runtime),
     title,
     // Absence is a wish, too: the policy may refuse it.
     expiresAt: expiresAt(runtime).prefault(null),
     usage: usage.nullish().transform((given) => given ?? 'AUTH_AND_SIGNING'),
-  });
+  }),
+);
 
-const sshKeyChange = (runtime: Runtime) =>
+const sshKeyChange = perRuntime((runtime) =>
   z
     .object({ title: title.optional(), expiresAt: expiresAt(runtime).optional(), usage: usage.optional() })
     .refine(
       (change) => Object.values(change).some((value) => value !== undefined),
       'Name what to change: the title, the expiry or the usage.',
-    );
+    ),
+);
 
 export interface NewSshKey {
   /** One line in OpenSSH's format. */
