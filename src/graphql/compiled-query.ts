@@ -1,10 +1,17 @@
-import { type DocumentNode, type ExecutionResult, Kind, OperationTypeNode } from 'graphql';
+import {
+  type DocumentNode,
+  type ExecutionResult,
+  type GraphQLSchema,
+  Kind,
+  OperationTypeNode,
+} from 'graphql';
 import { compileQuery, isCompiledQuery } from 'graphql-jit';
 import type { Config } from '../config.ts';
 import { ExecutionTimeout } from '../errors.ts';
 import type { Context } from './context.ts';
 import { findOperationFaults, withinTime } from './limits.ts';
-import { schema } from './schema.ts';
+import { findNeededScopes, type PassesChecks } from './needed-scopes.ts';
+import { buildUncheckedSchema } from './schema.ts';
 
 /** Compiling takes as long as some dozen executions: it has to be worth it. */
 const COMPILE_AFTER = 5;
@@ -13,13 +20,19 @@ const COMPILE_AFTER = 5;
 const KEPT_VERDICTS = 50;
 
 type Variables = Record<string, unknown>;
-type Compiled = (root: undefined, context: Context, variables: Variables) => Promise<ExecutionResult>;
+interface Compiled {
+  /** Without a check of scopes. */
+  run: (context: Context, variables: Variables) => Promise<ExecutionResult>;
+  /** Whether the viewer would pass them all. */
+  passesChecks: PassesChecks;
+}
 
 /** A document of one query that may come again. */
 export interface RepeatedQuery {
   /**
-   * Runs the query's compiled form. Null when there is none yet, when the variables ask for too much, or when
-   * anything but the time went wrong: then the ordinary way has to run it, and has the words for it.
+   * Runs the query's compiled form. Null when there is none yet, when the viewer lacks a scope, when the variables
+   * ask for too much, or when anything but the time went wrong: then the ordinary way has to run it, and has the
+   * words for it.
    */
   run: (
     operationName: string | null,
@@ -59,17 +72,26 @@ export function createRepeatedQuery(document: DocumentNode, limits: Config['limi
     async run(operationName, variables, context) {
       // Strangers must not make us compile.
       if (context.viewer && ++uses === COMPILE_AFTER) compiled = compile(document);
-      if (!compiled || (operationName !== null && operationName !== operation.name?.value)) return null;
+      if (!compiled?.passesChecks(context.viewer)) return null;
+      if (operationName !== null && operationName !== operation.name?.value) return null;
       if (!isWithinLimits(variables)) return null;
-      const run = compiled;
-      const result = await withinTime(limits.executionMs, () => run(undefined, context, variables));
+      const { run } = compiled;
+      const result = await withinTime(limits.executionMs, () => run(context, variables));
       const isAnswer = !result.errors || result.errors[0]?.originalError instanceof ExecutionTimeout;
       return isAnswer ? result : null;
     },
   };
 }
 
+/** Made when it is first needed: a start does not wait for it. */
+let uncheckedSchema: GraphQLSchema | undefined;
+
 function compile(document: DocumentNode): Compiled | null {
-  const query = compileQuery(schema, document);
-  return isCompiledQuery(query) ? async (...args) => query.query(...args) : null;
+  uncheckedSchema ??= buildUncheckedSchema();
+  const query = compileQuery(uncheckedSchema, document);
+  if (!isCompiledQuery(query)) return null;
+  return {
+    run: async (context, variables) => query.query(undefined, context, variables),
+    passesChecks: findNeededScopes(document),
+  };
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { authenticate } from '../../src/auth/authenticate.ts';
+import { allScopes, type Scope } from '../../src/auth/scopes.ts';
 import { createDocumentCache } from '../../src/graphql/document-cache.ts';
 import type { GraphQLFetch } from '../../src/graphql/json-post.ts';
 import { createGraphQLServer } from '../../src/graphql/server.ts';
@@ -76,9 +77,20 @@ describe('an answer is the same as Yoga gives it', () => {
       { weight: 2, arbitrary: fc.constant('application/graphql-response+json') },
       { weight: 1, arbitrary: fc.constantFrom(...ACCEPTS) },
     );
+    const asOwner = viewers[0] as RequestContext;
+    const withSomeScopes = fc.subarray<Scope>([...allScopes]).map(
+      (scopes): RequestContext => ({
+        ...asOwner,
+        viewer: asOwner.viewer && { ...asOwner.viewer, scopes: new Set(scopes) },
+      }),
+    );
+    const who = fc.oneof(
+      { weight: 3, arbitrary: fc.constant(asOwner) },
+      { weight: 2, arbitrary: withSomeScopes },
+      { weight: 1, arbitrary: fc.constantFrom(...viewers) },
+    );
     await fc.assert(
-      fc.asyncProperty(randomBody, accept, fc.constantFrom(0, 0, 0, 1, 2), async (body, accept, who) => {
-        const as = viewers[who] as RequestContext;
+      fc.asyncProperty(randomBody, accept, who, async (body, accept, as) => {
         const answer = await compare({ headers: accepting(accept), body: JSON.stringify(body) }, as);
         if (answer.includes('"errors"')) bad += 1;
         else good += 1;
