@@ -50,9 +50,9 @@ export function isOnNistCurve(name: NistCurveName, coordinates: Uint8Array): boo
   return x < p && y < p && mod(y * y - (x ** 3n - 3n * x + b), p) === 0n;
 }
 
-/** The field and the constant of edwards25519, -x² + y² = 1 + dx²y² (RFC 8032 section 5.1). */
+/** The field of edwards25519, -x² + y² = 1 + dx²y², and d, which is -121665/121666 (RFC 8032 section 5.1). */
 const P = 2n ** 255n - 19n;
-const D = mod(-121665n * power(121666n, P - 2n, P), P);
+const D = 0x52036cee2b6ffe738cc740797779e89800700a4d4141d8ab75eb4dca135978a3n;
 
 /**
  * Whether 32 bytes encode a point of edwards25519 (RFC 8032 section 5.1.3), and not one of small order. OpenSSH does
@@ -63,11 +63,13 @@ export function isUsableEd25519Point(encoded: Uint8Array): boolean {
   const y = bytesToInteger(Uint8Array.from(encoded).reverse()) & (2n ** 255n - 1n);
   if (y >= P) return false;
   const y2 = mod(y * y, P);
-  const x2 = mod((y2 - 1n) * power(D * y2 + 1n, P - 2n, P), P);
+  // x² is u/v. A division takes longer than all else here, so the conditions on x² are put as ones on u and v.
+  const u = mod(y2 - 1n, P);
+  const v = mod(D * y2 + 1n, P);
   // Of order 1 and 2 are the points with x = 0, of order 4 those with y = 0, and doubling one of order 8 gives those.
-  if (x2 === 0n || y2 === 0n || mod(x2 + y2, P) === 0n) return false;
-  // Euler's criterion: there is an x.
-  return power(x2, (P - 1n) / 2n, P) === 1n;
+  if (u === 0n || y2 === 0n || mod(u + y2 * v, P) === 0n) return false;
+  // There is an x: u/v is a square just when uv is.
+  return legendre(u * v, P) === 1;
 }
 
 function mod(integer: bigint, modulus: bigint): bigint {
@@ -75,13 +77,22 @@ function mod(integer: bigint, modulus: bigint): bigint {
   return rest < 0n ? rest + modulus : rest;
 }
 
-/** Keys are public: nothing here needs constant time. */
-function power(base: bigint, exponent: bigint, modulus: bigint): bigint {
-  let result = 1n;
-  let square = mod(base, modulus);
-  for (let rest = exponent; rest > 0n; rest >>= 1n) {
-    if (rest & 1n) result = (result * square) % modulus;
-    square = (square * square) % modulus;
+/**
+ * Legendre's symbol: 1 for a square modulo an odd prime, -1 for any other, 0 for a multiple of the prime. By
+ * quadratic reciprocity, which is several times as fast as Euler's criterion. Keys are public: nothing here needs
+ * constant time.
+ */
+function legendre(integer: bigint, prime: bigint): number {
+  let [a, n] = [mod(integer, prime), prime];
+  let symbol = 1;
+  while (a !== 0n) {
+    while ((a & 1n) === 0n) {
+      a >>= 1n;
+      // 2 is no square modulo 8k ± 3.
+      if ((n & 7n) === 3n || (n & 7n) === 5n) symbol = -symbol;
+    }
+    if ((a & 3n) === 3n && (n & 3n) === 3n) symbol = -symbol;
+    [a, n] = [n % a, a];
   }
-  return result;
+  return n === 1n ? symbol : 0;
 }
