@@ -34,13 +34,14 @@ export function columnsOf(model: Model): Column[] {
     }));
 }
 
-/** Makes of a row in PostgreSQL's JSON what Prisma makes of the row itself. */
+/** Makes of a row in PostgreSQL's JSON what Prisma makes of the row itself. A column that was not read stays absent. */
 export function createReviver<Name extends Model>(model: Name): (stored: StoredRow) => Row<Name> {
   const columns = columnsOf(model);
   return (stored) => {
     const row: Record<string, unknown> = {};
     for (const { name, column, type } of columns) {
       const value = stored[column];
+      if (value === undefined) continue;
       if (value === null) row[name] = null;
       else if (type === 'DateTime') row[name] = new Date(value as string);
       else if (type === 'Bytes')

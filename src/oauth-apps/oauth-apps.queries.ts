@@ -7,15 +7,17 @@ import { builder } from '../graphql/builder.ts';
 import { newestFirst, pageOf } from '../graphql/paging.ts';
 import { OAuthApp } from './oauth-app.type.ts';
 
-const oauthAppPages = createOwnedPages<OAuthAppRow & { secrets: OAuthAppSecretRow[] }>({
+const oauthAppPages = createOwnedPages<OAuthAppRow & { secrets: Omit<OAuthAppSecretRow, 'secretHash'>[] }>({
   model: 'OAuthApp',
   table: 'oauth_apps',
-  // In the order in which the type's own selection has them.
+  // In the order in which the type's own selection has them, but for the hash, which no field shows.
   nested: {
     field: 'secrets',
     model: 'OAuthAppSecret',
-    sql: `(SELECT coalesce(json_agg(kept ORDER BY kept.expires_at DESC NULLS FIRST), '[]')
-           FROM oauth_app_secrets AS kept WHERE kept.app_id = owned.id)`,
+    sql: `(SELECT coalesce(json_agg(kept ORDER BY kept.expires_at DESC NULLS FIRST), '[]') FROM (
+             SELECT id, app_id, secret, prefix, last_used_at, expires_at, created_at
+             FROM oauth_app_secrets WHERE app_id = owned.id
+           ) AS kept)`,
   },
 });
 
