@@ -13,7 +13,7 @@ import {
   visit,
   visitWithTypeInfo,
 } from 'graphql';
-import type { PageKey } from '../db/owned-pages.ts';
+import type { PageKey } from '../db/owned-rows.ts';
 import { type InputIssue, InvalidInput } from '../errors.ts';
 import { argumentsOf } from './cost.ts';
 import { isUuid } from './global-id.ts';

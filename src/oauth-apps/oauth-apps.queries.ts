@@ -1,4 +1,4 @@
-import { createOwnedPages } from '../db/owned-pages.ts';
+import { createOwnedRows } from '../db/owned-rows.ts';
 import type {
   OAuthApp as OAuthAppRow,
   OAuthAppSecret as OAuthAppSecretRow,
@@ -7,7 +7,7 @@ import { builder } from '../graphql/builder.ts';
 import { newestFirst, pageOf } from '../graphql/paging.ts';
 import { OAuthApp } from './oauth-app.type.ts';
 
-const oauthAppPages = createOwnedPages<OAuthAppRow & { secrets: Omit<OAuthAppSecretRow, 'secretHash'>[] }>({
+const ownOAuthApps = createOwnedRows<OAuthAppRow & { secrets: Omit<OAuthAppSecretRow, 'secretHash'>[] }>({
   model: 'OAuthApp',
   table: 'oauth_apps',
   // In the order in which the type's own selection has them, but for the hash, which no field shows.
@@ -38,13 +38,13 @@ builder.prismaObjectFields('User', (t) => ({
       resolve: (query, { id: userId }, { offset }, { runtime: { db } }) => {
         const page = pageOf(query, userId, offset ?? 0);
         return page
-          ? oauthAppPages(db).page(page)
+          ? ownOAuthApps(db).page(page)
           : db.oAuthApp.findMany({
               ...newestFirst(query, { userId }),
               ...(offset != null && { skip: offset }),
             });
       },
-      totalCount: ({ id: userId }, _args, { runtime }) => oauthAppPages(runtime.db).total(userId),
+      totalCount: ({ id: userId }, _args, { runtime }) => ownOAuthApps(runtime.db).total(userId),
     },
     { name: 'UserOAuthAppsConnection', description: 'A page of OAuth apps.' },
     { name: 'UserOAuthAppsConnectionEdge', description: 'An OAuth app and its place in the list.' },
@@ -57,7 +57,6 @@ builder.prismaObjectFields('User', (t) => ({
     args: {
       id: t.arg({ type: 'UUID', required: true, description: 'The `uuid` of an app.' }),
     },
-    resolve: (query, { id: userId }, { id }, { runtime }) =>
-      runtime.db.oAuthApp.findUnique({ ...query, where: { id, userId } }),
+    resolve: (_query, { id: userId }, { id }, { runtime }) => ownOAuthApps(runtime.db).row({ userId, id }),
   }),
 }));

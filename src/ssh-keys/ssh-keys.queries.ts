@@ -1,4 +1,4 @@
-import { createOwnedPages } from '../db/owned-pages.ts';
+import { createOwnedRows } from '../db/owned-rows.ts';
 import type { SshKey as SshKeyRow } from '../generated/prisma/client.ts';
 import { builder } from '../graphql/builder.ts';
 import { newestFirst, pageOf } from '../graphql/paging.ts';
@@ -6,7 +6,7 @@ import { inState } from './key-state.ts';
 import { SshKey, SshKeyStateEnum } from './ssh-key.type.ts';
 import { blobHashOf } from './ssh-keys.service.ts';
 
-const sshKeyPages = createOwnedPages<SshKeyRow>({ model: 'SshKey', table: 'ssh_keys' });
+const ownSshKeys = createOwnedRows<SshKeyRow>({ model: 'SshKey', table: 'ssh_keys' });
 
 builder.prismaObjectFields('User', (t) => ({
   sshKeys: t.prismaConnection(
@@ -25,13 +25,13 @@ builder.prismaObjectFields('User', (t) => ({
       resolve: (query, { id: userId }, { state }, { runtime: { db, clock } }) => {
         const page = state ? null : pageOf(query, userId);
         return page
-          ? sshKeyPages(db).page(page)
+          ? ownSshKeys(db).page(page)
           : db.sshKey.findMany(newestFirst(query, { userId, ...inState(state, clock()) }));
       },
       totalCount: ({ id: userId }, { state }, { runtime: { db, clock } }) =>
         state
           ? db.sshKey.count({ where: { userId, ...inState(state, clock()) } })
-          : sshKeyPages(db).total(userId),
+          : ownSshKeys(db).total(userId),
     },
     { description: 'A page of SSH keys.' },
     { description: 'An SSH key and its place in the list.' },

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeAll, expect, it } from 'vitest';
 import { systemActor } from '../../src/accounts/accounts.service.ts';
-import { createOwnedPages, type PageKey } from '../../src/db/owned-pages.ts';
+import { createOwnedRows, type PageKey } from '../../src/db/owned-rows.ts';
 import type { SshKey } from '../../src/generated/prisma/client.ts';
 import { addSshKey } from '../../src/ssh-keys/ssh-keys.service.ts';
 import { useGateway } from '../harness.ts';
@@ -11,7 +11,7 @@ import { newPublicKey } from '../new-public-key.ts';
 // Pages of many users are read by one statement. Nobody may see that: not in what a page holds, and not in whose.
 
 const gateway = useGateway();
-const pagesOf = createOwnedPages<SshKey>({ model: 'SshKey', table: 'ssh_keys' });
+const rowsOf = createOwnedRows<SshKey>({ model: 'SshKey', table: 'ssh_keys' });
 const userIds: string[] = [];
 const byUser = new Map<string, SshKey[]>();
 
@@ -62,7 +62,7 @@ function expected({ userId, take, skip, before }: PageKey): SshKey[] {
 }
 
 it('are what each asks for, of their own rows only, exactly as Prisma reads them', async () => {
-  const { page } = pagesOf(gateway.runtime.db);
+  const { page } = rowsOf(gateway.runtime.db);
   await fc.assert(
     fc.asyncProperty(fc.array(pageKey, { minLength: 1, maxLength: 100 }), async (keys) => {
       const before = gateway.statements.length;
@@ -74,13 +74,26 @@ it('are what each asks for, of their own rows only, exactly as Prisma reads them
   );
 });
 
+it('are found one by one by their owner, and by nobody else', async () => {
+  const { row } = rowsOf(gateway.runtime.db);
+  const everybody = [...byUser.values()].flat();
+  const ids = [...everybody.map(({ id }) => id), randomUUID()];
+  const keys = userIds.flatMap((userId) => ids.map((id) => ({ userId, id })));
+  const before = gateway.statements.length;
+  const found = await Promise.all(keys.map((key) => row(key)));
+  expect(gateway.statements.length - before).toBe(Math.ceil(keys.length / 64));
+  expect(found).toEqual(
+    keys.map(({ userId, id }) => everybody.find((key) => key.id === id && key.userId === userId) ?? null),
+  );
+});
+
 it('come with the right totals', async () => {
-  const { total } = pagesOf(gateway.runtime.db);
+  const { total } = rowsOf(gateway.runtime.db);
   expect(await Promise.all(userIds.map((userId) => total(userId)))).toEqual([0, 1, 3, 12, 0]);
 });
 
 it('are read anew each time', async () => {
-  const { page } = pagesOf(gateway.runtime.db);
+  const { page } = rowsOf(gateway.runtime.db);
   const { id: userId } = await gateway.user();
   const key = { userId, take: 5, skip: 0, before: null };
   expect(await page(key)).toEqual([]);
@@ -92,9 +105,9 @@ it('are read anew each time', async () => {
 });
 
 it('fail for all when the statement fails, and for nobody after', async () => {
-  const broken = createOwnedPages<SshKey>({ model: 'SshKey', table: 'no_such_table' })(gateway.runtime.db);
+  const broken = createOwnedRows<SshKey>({ model: 'SshKey', table: 'no_such_table' })(gateway.runtime.db);
   const key = { userId: userIds[0] as string, take: 1, skip: 0, before: null };
   const results = await Promise.allSettled([broken.page(key), broken.page(key), broken.page(key)]);
   expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-  expect(await pagesOf(gateway.runtime.db).page(key)).toEqual([]);
+  expect(await rowsOf(gateway.runtime.db).page(key)).toEqual([]);
 });

@@ -19,9 +19,11 @@ export interface PageKey {
   before: string | null;
 }
 
-/** Reads pages and totals of one table. */
-export interface OwnedPages<Row> {
+/** Reads pages, single rows and totals of one table. */
+export interface OwnedRows<Row> {
   page: (key: PageKey) => Promise<Row[]>;
+  /** Null when the user has no such row. */
+  row: (key: { userId: string; id: string }) => Promise<Row | null>;
   total: (userId: string) => Promise<number>;
 }
 
@@ -35,20 +37,28 @@ const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
  *
  * @returns the table's reader for a database; there is one for each database of the process
  */
-export function createOwnedPages<Row>(table: OwnedTable): (db: Database) => OwnedPages<Row> {
-  const readers = new WeakMap<Database, OwnedPages<Row>>();
+export function createOwnedRows<Row>(table: OwnedTable): (db: Database) => OwnedRows<Row> {
+  const readers = new WeakMap<Database, OwnedRows<Row>>();
   return (db) => {
-    const reader = readers.get(db) ?? (createReader(db, table) as OwnedPages<Row>);
+    const reader = readers.get(db) ?? (createReader(db, table) as OwnedRows<Row>);
     readers.set(db, reader);
     return reader;
   };
 }
 
-function createReader(db: Database, { model, table, nested }: OwnedTable): OwnedPages<unknown> {
+function createReader(db: Database, { model, table, nested }: OwnedTable): OwnedRows<unknown> {
   const from = Prisma.raw(`"${table}"`);
   const alongside = nested ? Prisma.raw(`, ${nested.sql} AS "${nested.field}"`) : Prisma.empty;
   const revive = createReviver(model);
   const reviveNested = nested && createReviver(nested.model);
+
+  function reviveAll(stored: StoredRow[]): unknown[] {
+    return stored.map((one) => {
+      const row: Record<string, unknown> = revive(one);
+      if (nested && reviveNested) row[nested.field] = (one[nested.field] as StoredRow[]).map(reviveNested);
+      return row;
+    });
+  }
 
   return {
     page: createBatches<PageKey, unknown[]>(async (keys) => {
@@ -67,14 +77,21 @@ function createReader(db: Database, { model, table, nested }: OwnedTable): Owned
           ${keys.map(({ skip }) => skip)}::int[]
         ) WITH ORDINALITY AS wanted (user_id, before, take, skip, place)
         ORDER BY wanted.place`;
-      return pages.map(({ rows }) =>
-        rows.map((stored) => {
-          const row: Record<string, unknown> = revive(stored);
-          if (nested && reviveNested)
-            row[nested.field] = (stored[nested.field] as StoredRow[]).map(reviveNested);
-          return row;
-        }),
-      );
+      return pages.map(({ rows }) => reviveAll(rows));
+    }, BATCH),
+
+    row: createBatches<{ userId: string; id: string }, unknown>(async (keys) => {
+      const found = await db.$queryRaw<{ rows: StoredRow[] }[]>`
+        SELECT (
+          SELECT coalesce(json_agg(one), '[]') FROM (
+            SELECT owned.* ${alongside} FROM ${from} AS owned
+            WHERE owned.id = wanted.id AND owned.user_id = wanted.user_id
+          ) AS one
+        ) AS rows
+        FROM unnest(${keys.map(({ userId }) => userId)}::uuid[], ${keys.map(({ id }) => id)}::uuid[])
+          WITH ORDINALITY AS wanted (user_id, id, place)
+        ORDER BY wanted.place`;
+      return found.map(({ rows }) => reviveAll(rows)[0] ?? null);
     }, BATCH),
 
     total: createBatches<string, number>(async (userIds) => {
