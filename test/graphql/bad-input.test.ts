@@ -159,11 +159,14 @@ describe('any value at all', () => {
           const world = await theWorld();
           const valid = VALID_INPUTS[mutation.name]?.(world) ?? {};
           const before = gateway.statements.length;
+          const audited = await gateway.runtime.db.auditEvent.count();
           const answer = await mutate(mutation, { ...valid, [field.name]: value }, world);
           expectHarmless(answer);
           if (refusalsIn(answer).length > 0) {
             const commits = gateway.statements.slice(before).filter((sql) => sql === 'COMMIT');
             expect(commits, 'a refused mutation committed something').toEqual([]);
+            // A statement on its own needs no COMMIT, but leaves its row in the audit trail.
+            expect(await gateway.runtime.db.auditEvent.count()).toBe(audited);
           }
         },
       ),
