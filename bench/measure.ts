@@ -16,7 +16,7 @@ export interface Timing {
   warmupSeconds: number;
 }
 
-export const FULL: Timing = { rounds: 5, seconds: 5, warmupSeconds: 3 };
+export const FULL: Timing = { rounds: 5, seconds: 2.5, warmupSeconds: 2 };
 export const QUICK: Timing = { rounds: 3, seconds: 0.8, warmupSeconds: 0.8 };
 
 export interface LoadGenerator {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { useGateway } from '../harness.ts';
+import { type TestUser, useGateway } from '../harness.ts';
 import { newPublicKey } from '../new-public-key.ts';
 import { askGitflic } from '../rest/gitflic-client.ts';
 import { compareShapes } from './same-shape.ts';
@@ -211,9 +211,7 @@ describe.each(['GET', 'PUT', 'DELETE'])('%s /user/settings/oauth/{id}', (method)
 
 describe('GET /user/me', () => {
   it('answers what real clients read on their start', async () => {
-    const { id, username, token } = await gateway.user();
-    const ask = () => askGitflic(gateway, 'GET /user/me', { token });
-    const unnamed = {
+    const answerOf = ({ id, username }: TestUser) => ({
       id,
       username,
       name: username,
@@ -222,14 +220,22 @@ describe('GET /user/me', () => {
       fullName: username,
       avatar: null,
       cover: null,
-    };
-    expect(await ask()).toMatchObject({ status: 200, body: unnamed });
+    });
+    const unnamed = await gateway.user();
+    expect(await askGitflic(gateway, 'GET /user/me', { token: unnamed.token })).toMatchObject({
+      status: 200,
+      body: answerOf(unnamed),
+    });
+
+    const named = await gateway.user();
+    const { id, username, token } = named;
     await gateway.runtime.db.user.update({
       where: { id },
       data: { displayName: 'Ada King Lovelace', email: `${username}@example.com` },
     });
-    expect((await ask()).body).toEqual({
-      ...unnamed,
+    const { body } = await askGitflic(gateway, 'GET /user/me', { token });
+    expect(body).toEqual({
+      ...answerOf(named),
       name: 'Ada',
       surname: 'King Lovelace',
       fullName: 'Ada King Lovelace',

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { z } from 'zod';
 import type { TestGateway } from '../harness.ts';
+import { INTERNALS } from './internals.ts';
 
 export interface CoderAnswer {
   status: number;
@@ -17,10 +18,6 @@ const problem = z.strictObject({
   detail: z.string().min(1).optional(),
   validations: z.array(z.strictObject({ field: z.string(), detail: z.string().min(1) })).optional(),
 });
-
-/** What no answer may ever show: stack frames, SQL, places in the file system, names of our parts. */
-const INTERNALS =
-  /\n\s+at |node_modules|\.ts:\d|\.js:\d|\/(?:tmp|home|root|usr|work|src)\/|prisma|postgres|pglite|\b(?:SELECT|INSERT|UPDATE|DELETE)\b .*\b(?:FROM|INTO|SET)\b|GraphQL|zod/i;
 
 /**
  * Sends a request as Coder's clients do: the token in `Coder-Session-Token`, a body as JSON. Whatever is answered

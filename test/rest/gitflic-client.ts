@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import { z } from 'zod';
 import type { TestGateway } from '../harness.ts';
 import { expectDocumented } from './documented-answers.ts';
+import { INTERNALS } from './internals.ts';
 
 export interface GitflicAnswer {
   status: number;
@@ -20,10 +21,6 @@ const problem = z.strictObject({
   path: z.string().startsWith('/'),
   violations: z.array(z.strictObject({ field: z.string().min(1), message: z.string().min(1) })),
 });
-
-/** What no error may ever show: stack frames, SQL, places in the file system, names of our parts. */
-const INTERNALS =
-  /\n\s+at |node_modules|\.[jt]s:\d|\/(?:tmp|home|root|usr|work|src)\/|prisma|postgres|pglite|zod|graphql|Invalid input|\b(?:SELECT|INSERT|UPDATE|DELETE)\b.*\b(?:FROM|INTO|SET)\b/i;
 
 /**
  * Sends a request as GitFlic's clients do: `Authorization: token …`, a body as JSON. Whatever is answered is
