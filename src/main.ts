@@ -1,6 +1,10 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs';
+import module from 'node:module';
 import { Command } from 'commander';
+
+// Node 20 has none. Where there is one, what is loaded below need not be compiled at each start.
+(module as { enableCompileCache?: () => void }).enableCompileCache?.();
 
 /** By their names. A command loads its own modules only: git waits for git-credential at each fetch. */
 const commands: Record<string, () => Promise<(program: Command) => void>> = {

@@ -5,7 +5,6 @@ import {
   Kind,
   OperationTypeNode,
 } from 'graphql';
-import { compileQuery, isCompiledQuery } from 'graphql-jit';
 import type { Config } from '../config.ts';
 import { ExecutionTimeout } from '../errors.ts';
 import type { Context } from './context.ts';
@@ -71,7 +70,7 @@ export function createRepeatedQuery(document: DocumentNode, limits: Config['limi
   return {
     async run(operationName, variables, context) {
       // Strangers must not make us compile.
-      if (context.viewer && ++uses === COMPILE_AFTER) compiled = compile(document);
+      if (context.viewer && ++uses === COMPILE_AFTER) compiled = await compile(document);
       if (!compiled?.passesChecks(context.viewer)) return null;
       if (operationName !== null && operationName !== operation.name?.value) return null;
       if (!isWithinLimits(variables)) return null;
@@ -83,10 +82,11 @@ export function createRepeatedQuery(document: DocumentNode, limits: Config['limi
   };
 }
 
-/** Made when it is first needed: a start does not wait for it. */
+/** Made when it is first needed, as the compiler is loaded then: a start does not wait for them. */
 let uncheckedSchema: GraphQLSchema | undefined;
 
-function compile(document: DocumentNode): Compiled | null {
+async function compile(document: DocumentNode): Promise<Compiled | null> {
+  const { compileQuery, isCompiledQuery } = await import('graphql-jit');
   uncheckedSchema ??= buildUncheckedSchema();
   const query = compileQuery(uncheckedSchema, document);
   if (!isCompiledQuery(query)) return null;
