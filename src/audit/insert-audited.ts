@@ -53,11 +53,10 @@ export async function insertAudited<const Rows extends readonly NewRow[]>(
 const nameOf = (place: number) => Prisma.raw(`row${place}`);
 
 function insertOf(model: keyof typeof TABLES, data: object): Prisma.Sql {
-  const values: Record<string, unknown> = { id: newId(), ...data };
-  const columns = columnsOf(model).filter(({ name, isUpdatedAt }) => {
-    if (isUpdatedAt) values[name] ??= new Date();
-    return values[name] !== undefined;
-  });
+  // As Prisma does: a row that never changed was updated when it was created.
+  const now = new Date();
+  const values: Record<string, unknown> = { id: newId(), createdAt: now, updatedAt: now, ...data };
+  const columns = columnsOf(model).filter(({ name }) => values[name] !== undefined);
   const names = columns.map(({ column }) => `"${column}"`).join(', ');
   return Prisma.sql`INSERT INTO ${Prisma.raw(`"${TABLES[model]}"`)} (${Prisma.raw(names)})
     VALUES (${Prisma.join(columns.map(({ name }) => values[name]))})`;

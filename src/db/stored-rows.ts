@@ -15,8 +15,6 @@ interface Column {
   /** As the database names it. */
   column: string;
   type: string;
-  /** Prisma writes the time of each change there. */
-  isUpdatedAt?: boolean;
 }
 
 const { models } = getDatamodel().datamodel;
@@ -26,11 +24,10 @@ export function columnsOf(model: Model): Column[] {
   const fields = models[model]?.fields ?? [];
   return fields
     .filter(({ kind }) => kind !== 'object')
-    .map(({ name, type, isUpdatedAt }) => ({
+    .map(({ name, type }) => ({
       name,
       column: name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
       type,
-      isUpdatedAt,
     }));
 }
 
