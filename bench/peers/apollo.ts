@@ -17,7 +17,7 @@ interface ApolloContext extends Context {
 }
 
 const { databaseUrl, poolSize, port, keyring } = readSettings();
-const db = createPrismaClient({ connectionString: databaseUrl, max: poolSize });
+const db = createPrismaClient({ connectionString: databaseUrl, max: poolSize }, { prepare: true });
 const app = Fastify();
 
 const resolvers = createResolvers(db, keyring);

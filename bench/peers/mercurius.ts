@@ -9,7 +9,7 @@ import { readSettings } from './shared/settings.ts';
 import { authenticate } from './shared/viewer.ts';
 
 const { databaseUrl, poolSize, port, keyring } = readSettings();
-const db = createPrismaClient({ connectionString: databaseUrl, max: poolSize });
+const db = createPrismaClient({ connectionString: databaseUrl, max: poolSize }, { prepare: true });
 const app = Fastify();
 
 await app.register(mercurius, {

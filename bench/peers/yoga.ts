@@ -19,7 +19,7 @@ import { authenticate, type Viewer } from './shared/viewer.ts';
 import { addSshKey, createOAuthApp, InvalidInput } from './shared/writes.ts';
 
 const { databaseUrl, poolSize, port, keyring } = readSettings();
-const db = createPrismaClient({ connectionString: databaseUrl, max: poolSize });
+const db = createPrismaClient({ connectionString: databaseUrl, max: poolSize }, { prepare: true });
 
 interface Context {
   viewer: Viewer | null;

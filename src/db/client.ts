@@ -11,15 +11,44 @@ export type Transaction = Parameters<Parameters<Database['$transaction']>[0]>[0]
 /** Prisma's own 2 and 5 seconds refuse work on a machine that is merely busy. */
 const transactionOptions = { maxWait: 10_000, timeout: 15_000 };
 
-/**
- * @param onQuery called with the text of each SQL statement: tests count them
- */
-export function createPrismaClient(connection: PoolConfig, onQuery?: (sql: string) => void): Database {
-  const adapter = new PrismaPg(connection);
+export interface ClientOptions {
+  /** Called with the text of each SQL statement: tests count them. */
+  onQuery?: (sql: string) => void;
+  /**
+   * Lets PostgreSQL parse and plan a statement once for each connection, and not at each use. Not for the embedded
+   * database, whose connections share one backend, where their names would collide.
+   */
+  prepare?: boolean;
+}
+
+export function createPrismaClient(
+  connection: PoolConfig,
+  { onQuery, prepare }: ClientOptions = {},
+): Database {
+  const adapter = new PrismaPg(connection, prepare ? { statementNameGenerator: createStatementNames() } : {});
   // Longer messages quote the arguments of the call, and errors are logged.
   const options = { adapter, transactionOptions, errorFormat: 'minimal' as const };
   if (!onQuery) return new PrismaClient(options);
   const client = new PrismaClient({ ...options, log: [{ emit: 'event', level: 'query' }] });
   client.$on('query', (event) => onQuery(event.query));
   return client;
+}
+
+/** Each keeps a plan in each connection. The gateway has some hundred statements. */
+const MAX_PREPARED = 300;
+
+/** A list of values: such a statement has another text for each length of the list, and would come to thousands. */
+const VARIABLE_LENGTH = / IN \(\$|\), ?\(\$/;
+
+/** @returns a name for each text of a statement; empty, which is none, where it had better have none */
+export function createStatementNames(): (query: { sql: string }) => string {
+  const names = new Map<string, string>();
+  return ({ sql }) => {
+    const known = names.get(sql);
+    if (known) return known;
+    if (names.size >= MAX_PREPARED || VARIABLE_LENGTH.test(sql)) return '';
+    const name = `gatehouse_${names.size}`;
+    names.set(sql, name);
+    return name;
+  };
 }

@@ -40,7 +40,7 @@ export async function openDatabase(
       idle_in_transaction_session_timeout: statementTimeoutMs,
       keepAlive: true,
     };
-    const db = createPrismaClient({ ...connection, ...bounds }, onQuery);
+    const db = createPrismaClient({ ...connection, ...bounds }, { onQuery, prepare: true });
     return { db, connection, kind: 'server', close: () => db.$disconnect() };
   }
   const owner = share ? await findOwner(dataDir) : undefined;
@@ -51,7 +51,7 @@ export async function openDatabase(
     database: 'postgres',
     max: EMBEDDED_POOL_SIZE,
   };
-  const db = createPrismaClient(connection, onQuery);
+  const db = createPrismaClient(connection, { onQuery });
   // Prisma's query compiler takes a tenth of a second to load, and no connection: it loads while the database starts.
   await Promise.all([db.$connect(), 'ready' in embedded && embedded.ready]);
   return {
