@@ -52,6 +52,11 @@ export async function authenticate(runtime: Runtime, token: string): Promise<Vie
   return row.viewer;
 }
 
+/** When each token's use was noted here: a row may have been read before that was stored. */
+const notedUses = perRuntime(() => new Map<string, Date>());
+
+const MAX_NOTED = 20_000;
+
 /** One statement for all tokens that concurrent requests use. */
 const useWriter = perRuntime(({ db, clock }) =>
   createBatches<string, void>(
@@ -74,10 +79,13 @@ function lastUseBefore(now: Date): Date {
 }
 
 function noteUse(runtime: Runtime, row: TokenRow, now: Date): void {
-  if (row.lastUsedAt && row.lastUsedAt > lastUseBefore(now)) return;
-  // Also for those who get the same row from the cache.
-  row.lastUsedAt = now;
-  runtime.background('token last use', useWriter(runtime)(row.viewer.tokenId));
+  const { tokenId } = row.viewer;
+  const noted = notedUses(runtime);
+  const last = noted.get(tokenId) ?? row.lastUsedAt;
+  if (last && last > lastUseBefore(now)) return;
+  if (noted.size >= MAX_NOTED) noted.clear();
+  noted.set(tokenId, now);
+  runtime.background('token last use', useWriter(runtime)(tokenId));
 }
 
 /** Whether a viewer of some time ago still is one: not when their token was revoked or expired, or they disabled. */
