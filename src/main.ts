@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import cluster from 'node:cluster';
 import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { Command } from 'commander';
@@ -22,11 +21,6 @@ const [, , name = ''] = process.argv;
 // An environment that is set goes before the file. git runs its helpers in repositories that anybody may have
 // written: a file there could send the token to another gateway.
 if (name !== 'git-credential' && existsSync('.env')) process.loadEnvFile('.env');
-
-if (name === 'serve' && !process.env.DATABASE_URL && cluster.isPrimary) {
-  const { loadEmbeddedThread } = await import('./db/embedded-thread.ts');
-  loadEmbeddedThread();
-}
 
 const program = new Command('gatehouse').description(
   'One GraphQL API for the credentials of an account: linked external accounts, SSH keys, OAuth apps.',

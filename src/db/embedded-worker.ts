@@ -1,11 +1,10 @@
 import { fsyncSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
-import type { EmbeddedOptions } from './embedded-thread.ts';
+import type { EmbeddedWorkerData } from './embedded.ts';
 
 /** What we use of Emscripten's file system, which PGlite does not type. */
 interface EmscriptenNodeFs {
@@ -91,31 +90,23 @@ class SharedPGlite extends PGlite {
   }
 }
 
-const program = WebAssembly.compile(
-  await readFile(new URL('pglite.wasm', import.meta.resolve('@electric-sql/pglite'))),
-);
+const { pgDataDir, socketDir, maxConnections, durable } = workerData as EmbeddedWorkerData;
 
-async function start({ pgDataDir, socketDir, maxConnections, durable }: EmbeddedOptions): Promise<void> {
-  const startParams = durable
-    ? [...PGlite.defaultStartParams.filter((param) => param !== '-F'), '-c', 'wal_sync_method=fsync']
-    : PGlite.defaultStartParams;
+const startParams = durable
+  ? [...PGlite.defaultStartParams.filter((param) => param !== '-F'), '-c', 'wal_sync_method=fsync']
+  : PGlite.defaultStartParams;
 
-  const db = new SharedPGlite({
-    fs: durable ? new DurableNodeFS(pgDataDir) : new NodeFS(pgDataDir),
-    startParams,
-    pgliteWasmModule: await program,
-  });
-  await db.waitReady;
-  const server = new PGLiteSocketServer({ db, path: join(socketDir, '.s.PGSQL.5432'), maxConnections });
-  await server.start();
+const db = new SharedPGlite({
+  fs: durable ? new DurableNodeFS(pgDataDir) : new NodeFS(pgDataDir),
+  startParams,
+});
+await db.waitReady;
+const server = new PGLiteSocketServer({ db, path: join(socketDir, '.s.PGSQL.5432'), maxConnections });
+await server.start();
 
-  parentPort?.once('message', async () => {
-    await server.stop();
-    await db.close();
-    parentPort?.postMessage('stopped');
-  });
-  parentPort?.postMessage('ready');
-}
-
-// What happens before is loaded while nobody knows yet where the data is.
-parentPort?.once('message', start);
+parentPort?.once('message', async () => {
+  await server.stop();
+  await db.close();
+  parentPort?.postMessage('stopped');
+});
+parentPort?.postMessage('ready');

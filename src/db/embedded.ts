@@ -1,8 +1,15 @@
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { takeEmbeddedThread } from './embedded-thread.ts';
+import { Worker } from 'node:worker_threads';
 import { lockDataDir } from './owner-lock.ts';
+
+export interface EmbeddedWorkerData {
+  pgDataDir: string;
+  socketDir: string;
+  maxConnections: number;
+  durable: boolean;
+}
 
 export interface EmbeddedDatabase {
   /** The folder with the unix socket, as `pg` takes it for a host. */
@@ -34,12 +41,13 @@ export async function startEmbeddedDatabase(
   // Left behind by a crash: the lock is ours, so nobody listens on it.
   rmSync(socket, { force: true });
 
-  const worker = takeEmbeddedThread({
+  const workerData: EmbeddedWorkerData = {
     pgDataDir,
     socketDir: lock.socketDir,
     maxConnections: MAX_CONNECTIONS,
     durable,
-  });
+  };
+  const worker = startWorker(workerData);
 
   let reason = 'its thread ended';
   const onEnd = () => {
@@ -85,4 +93,13 @@ export async function startEmbeddedDatabase(
       await lock.release();
     },
   };
+}
+
+function startWorker(workerData: EmbeddedWorkerData): Worker {
+  if (!import.meta.url.endsWith('.ts'))
+    return new Worker(new URL('./embedded-worker.js', import.meta.url), { workerData });
+  // From TypeScript sources (tests, `npm run dev`) a worker of Node 20 needs a loader of its own.
+  const source = new URL('./embedded-worker.ts', import.meta.url).href;
+  const bootstrap = `import('tsx/esm/api').then(({ register }) => { register(); return import(${JSON.stringify(source)}); })`;
+  return new Worker(bootstrap, { eval: true, workerData });
 }
