@@ -6,8 +6,6 @@ import { Prisma } from '../generated/prisma/client.ts';
 import { type AuditEntry, auditRow } from './record.ts';
 
 const TABLES = {
-  User: 'users',
-  ApiToken: 'api_tokens',
   SshKey: 'ssh_keys',
   OAuthApp: 'oauth_apps',
   OAuthAppSecret: 'oauth_app_secrets',

@@ -17,18 +17,23 @@ interface Column {
   type: string;
 }
 
-const { models } = getDatamodel().datamodel;
+/** Worked out once: rows are written and read by them. */
+const columns = new Map(
+  Object.entries(getDatamodel().datamodel.models).map(([model, { fields }]) => [
+    model,
+    fields
+      .filter(({ kind }) => kind !== 'object')
+      .map(({ name, type }) => ({
+        name,
+        column: name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+        type,
+      })),
+  ]),
+);
 
 /** The columns of a model's table. */
 export function columnsOf(model: Model): Column[] {
-  const fields = models[model]?.fields ?? [];
-  return fields
-    .filter(({ kind }) => kind !== 'object')
-    .map(({ name, type }) => ({
-      name,
-      column: name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      type,
-    }));
+  return columns.get(model) ?? [];
 }
 
 /** Makes of a row in PostgreSQL's JSON what Prisma makes of the row itself. A column that was not read stays absent. */

@@ -47,7 +47,8 @@ export function findNeededScopes(document: DocumentNode): PassesChecks {
       },
     }),
   );
-  return (viewer) => isKnown && viewer !== null && [...needed].every((scope) => grants(viewer.scopes, scope));
+  const scopes = [...needed];
+  return (viewer) => isKnown && viewer !== null && scopes.every((scope) => grants(viewer.scopes, scope));
 }
 
 function possibleTypes(type: GraphQLNamedType | null | undefined): GraphQLNamedType[] {
