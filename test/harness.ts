@@ -52,6 +52,8 @@ export interface TestGateway {
   user: (scopes?: Scope[]) => Promise<TestUser>;
   /** Moves the gateway's clock. */
   advance: (ms: number) => void;
+  /** Waits for the work that goes on after the answers. */
+  settled: () => Promise<void>;
   /** Begins a shutdown. */
   stop: () => void;
 }
@@ -151,6 +153,7 @@ export async function startGateway({
     advance(ms) {
       offset += ms;
     },
+    settled,
     stop: () => stopping.abort(),
   };
   return {
