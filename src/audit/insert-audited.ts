@@ -1,19 +1,19 @@
 import type { Actor } from '../auth/viewer.ts';
 import type { Transaction } from '../db/client.ts';
 import { newId } from '../db/new-id.ts';
-import { columnsOf, createReviver, type Model, type Row, type StoredRow } from '../db/stored-rows.ts';
+import {
+  columnsOf,
+  createReviver,
+  type Row,
+  type StoredModel,
+  type StoredRow,
+  tableOf,
+} from '../db/stored-rows.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import { type AuditEntry, auditRow } from './record.ts';
 
-const TABLES = {
-  SshKey: 'ssh_keys',
-  OAuthApp: 'oauth_apps',
-  OAuthAppSecret: 'oauth_app_secrets',
-  AuditEvent: 'audit_events',
-} as const satisfies Partial<Record<Model, string>>;
-
 /** A row that is to be stored. What has a default in the database may be absent, and so may the id. */
-export interface NewRow<Name extends keyof typeof TABLES = keyof typeof TABLES> {
+export interface NewRow<Name extends StoredModel = StoredModel> {
   model: Name;
   data: Partial<Row<Name>>;
 }
@@ -50,12 +50,12 @@ export async function insertAudited<const Rows extends readonly NewRow[]>(
 /** Parts of the statement are called row0, row1 … */
 const nameOf = (place: number) => Prisma.raw(`row${place}`);
 
-function insertOf(model: keyof typeof TABLES, data: object): Prisma.Sql {
+function insertOf(model: StoredModel, data: object): Prisma.Sql {
   // As Prisma does: a row that never changed was updated when it was created.
   const now = new Date();
   const values: Record<string, unknown> = { id: newId(), createdAt: now, updatedAt: now, ...data };
   const columns = columnsOf(model).filter(({ name }) => values[name] !== undefined);
   const names = columns.map(({ column }) => `"${column}"`).join(', ');
-  return Prisma.sql`INSERT INTO ${Prisma.raw(`"${TABLES[model]}"`)} (${Prisma.raw(names)})
+  return Prisma.sql`INSERT INTO ${tableOf(model)} (${Prisma.raw(names)})
     VALUES (${Prisma.join(columns.map(({ name }) => values[name]))})`;
 }

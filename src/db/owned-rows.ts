@@ -1,14 +1,14 @@
 import { Prisma } from '../generated/prisma/client.ts';
+import { perRuntime, type Runtime } from '../runtime.ts';
 import type { Database } from './client.ts';
 import { createBatches } from './concurrent-batches.ts';
-import { createReviver, type Model, type StoredRow } from './stored-rows.ts';
+import { createReviver, type StoredModel, type StoredRow, tableOf } from './stored-rows.ts';
 
 /** A table whose rows belong to users, read newest first. */
 export interface OwnedTable {
-  model: 'SshKey' | 'OAuthApp' | 'ApiToken';
-  table: string;
+  model: 'SshKey' | 'OAuthApp';
   /** Rows of another table that come along: SQL that makes a JSON list of them, by the field's name. */
-  nested?: { field: string; model: Model; sql: string };
+  nested?: { field: string; model: StoredModel; sql: string };
 }
 
 export interface PageKey {
@@ -35,19 +35,14 @@ const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
  * each through the index that serves the order, and gives each owner's rows as JSON, which costs a tenth of what the
  * same rows cost one query at a time. Rows are found by their owner's id, and go to who asked for that owner.
  *
- * @returns the table's reader for a database; there is one for each database of the process
+ * @returns the table's reader
  */
-export function createOwnedRows<Row>(table: OwnedTable): (db: Database) => OwnedRows<Row> {
-  const readers = new WeakMap<Database, OwnedRows<Row>>();
-  return (db) => {
-    const reader = readers.get(db) ?? (createReader(db, table) as OwnedRows<Row>);
-    readers.set(db, reader);
-    return reader;
-  };
+export function createOwnedRows<Row>(table: OwnedTable): (runtime: Runtime) => OwnedRows<Row> {
+  return perRuntime(({ db }) => createReader(db, table) as OwnedRows<Row>);
 }
 
-function createReader(db: Database, { model, table, nested }: OwnedTable): OwnedRows<unknown> {
-  const from = Prisma.raw(`"${table}"`);
+function createReader(db: Database, { model, nested }: OwnedTable): OwnedRows<unknown> {
+  const from = tableOf(model);
   const alongside = nested ? Prisma.raw(`, ${nested.sql} AS "${nested.field}"`) : Prisma.empty;
   const revive = createReviver(model);
   const reviveNested = nested && createReviver(nested.model);

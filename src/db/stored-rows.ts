@@ -1,5 +1,5 @@
 import { getDatamodel } from '../generated/pothos.ts';
-import type { Prisma } from '../generated/prisma/client.ts';
+import { Prisma } from '../generated/prisma/client.ts';
 
 export type Model = Prisma.ModelName;
 
@@ -15,6 +15,22 @@ interface Column {
   /** As the database names it. */
   column: string;
   type: string;
+}
+
+const TABLES = {
+  ApiToken: 'api_tokens',
+  AuditEvent: 'audit_events',
+  OAuthApp: 'oauth_apps',
+  OAuthAppSecret: 'oauth_app_secrets',
+  SshKey: 'ssh_keys',
+} as const satisfies Partial<Record<Model, string>>;
+
+/** The models whose rows are read or written by SQL of our own: Prisma's description of them names no table. */
+export type StoredModel = keyof typeof TABLES;
+
+/** The quoted name of a model's table. */
+export function tableOf(model: StoredModel): Prisma.Sql {
+  return Prisma.raw(`"${TABLES[model]}"`);
 }
 
 /** Worked out once: rows are written and read by them. */

@@ -9,7 +9,6 @@ import { OAuthApp } from './oauth-app.type.ts';
 
 const ownOAuthApps = createOwnedRows<OAuthAppRow & { secrets: Omit<OAuthAppSecretRow, 'secretHash'>[] }>({
   model: 'OAuthApp',
-  table: 'oauth_apps',
   // In the order in which the type's own selection has them, but for the hash, which no field shows.
   nested: {
     field: 'secrets',
@@ -35,16 +34,16 @@ builder.prismaObjectFields('User', (t) => ({
             'How many to skip from the start, for clients that count pages; together with `first` only. `hasPreviousPage` does not look at it. Cursors are quicker, and skip nothing when an app goes meanwhile.',
         }),
       },
-      resolve: (query, { id: userId }, { offset }, { runtime: { db } }) => {
+      resolve: (query, { id: userId }, { offset }, { runtime }) => {
         const page = pageOf(query, userId, offset ?? 0);
         return page
-          ? ownOAuthApps(db).page(page)
-          : db.oAuthApp.findMany({
+          ? ownOAuthApps(runtime).page(page)
+          : runtime.db.oAuthApp.findMany({
               ...newestFirst(query, { userId }),
               ...(offset != null && { skip: offset }),
             });
       },
-      totalCount: ({ id: userId }, _args, { runtime }) => ownOAuthApps(runtime.db).total(userId),
+      totalCount: ({ id: userId }, _args, { runtime }) => ownOAuthApps(runtime).total(userId),
     },
     { name: 'UserOAuthAppsConnection', description: 'A page of OAuth apps.' },
     { name: 'UserOAuthAppsConnectionEdge', description: 'An OAuth app and its place in the list.' },
@@ -57,6 +56,6 @@ builder.prismaObjectFields('User', (t) => ({
     args: {
       id: t.arg({ type: 'UUID', required: true, description: 'The `uuid` of an app.' }),
     },
-    resolve: (_query, { id: userId }, { id }, { runtime }) => ownOAuthApps(runtime.db).row({ userId, id }),
+    resolve: (_query, { id: userId }, { id }, { runtime }) => ownOAuthApps(runtime).row({ userId, id }),
   }),
 }));

@@ -6,7 +6,7 @@ import { inState } from './key-state.ts';
 import { SshKey, SshKeyStateEnum } from './ssh-key.type.ts';
 import { blobHashOf } from './ssh-keys.service.ts';
 
-const ownSshKeys = createOwnedRows<SshKeyRow>({ model: 'SshKey', table: 'ssh_keys' });
+const ownSshKeys = createOwnedRows<SshKeyRow>({ model: 'SshKey' });
 
 builder.prismaObjectFields('User', (t) => ({
   sshKeys: t.prismaConnection(
@@ -22,16 +22,16 @@ builder.prismaObjectFields('User', (t) => ({
           description: 'Only keys in this state; they alone are counted. All keys when absent.',
         }),
       },
-      resolve: (query, { id: userId }, { state }, { runtime: { db, clock } }) => {
+      resolve: (query, { id: userId }, { state }, { runtime }) => {
         const page = state ? null : pageOf(query, userId);
         return page
-          ? ownSshKeys(db).page(page)
-          : db.sshKey.findMany(newestFirst(query, { userId, ...inState(state, clock()) }));
+          ? ownSshKeys(runtime).page(page)
+          : runtime.db.sshKey.findMany(newestFirst(query, { userId, ...inState(state, runtime.clock()) }));
       },
-      totalCount: ({ id: userId }, { state }, { runtime: { db, clock } }) =>
+      totalCount: ({ id: userId }, { state }, { runtime }) =>
         state
-          ? db.sshKey.count({ where: { userId, ...inState(state, clock()) } })
-          : ownSshKeys(db).total(userId),
+          ? runtime.db.sshKey.count({ where: { userId, ...inState(state, runtime.clock()) } })
+          : ownSshKeys(runtime).total(userId),
     },
     { description: 'A page of SSH keys.' },
     { description: 'An SSH key and its place in the list.' },

@@ -11,7 +11,7 @@ import { newPublicKey } from '../new-public-key.ts';
 // Pages of many users are read by one statement. Nobody may see that: not in what a page holds, and not in whose.
 
 const gateway = useGateway();
-const rowsOf = createOwnedRows<SshKey>({ model: 'SshKey', table: 'ssh_keys' });
+const rowsOf = createOwnedRows<SshKey>({ model: 'SshKey' });
 const userIds: string[] = [];
 const byUser = new Map<string, SshKey[]>();
 
@@ -62,7 +62,7 @@ function expected({ userId, take, skip, before }: PageKey): SshKey[] {
 }
 
 it('are what each asks for, of their own rows only, exactly as Prisma reads them', async () => {
-  const { page } = rowsOf(gateway.runtime.db);
+  const { page } = rowsOf(gateway.runtime);
   await fc.assert(
     fc.asyncProperty(fc.array(pageKey, { minLength: 1, maxLength: 100 }), async (keys) => {
       const before = gateway.statements.length;
@@ -75,7 +75,7 @@ it('are what each asks for, of their own rows only, exactly as Prisma reads them
 });
 
 it('are found one by one by their owner, and by nobody else', async () => {
-  const { row } = rowsOf(gateway.runtime.db);
+  const { row } = rowsOf(gateway.runtime);
   const everybody = [...byUser.values()].flat();
   const ids = [...everybody.map(({ id }) => id), randomUUID()];
   const keys = userIds.flatMap((userId) => ids.map((id) => ({ userId, id })));
@@ -88,12 +88,12 @@ it('are found one by one by their owner, and by nobody else', async () => {
 });
 
 it('come with the right totals', async () => {
-  const { total } = rowsOf(gateway.runtime.db);
+  const { total } = rowsOf(gateway.runtime);
   expect(await Promise.all(userIds.map((userId) => total(userId)))).toEqual([0, 1, 3, 12, 0]);
 });
 
 it('are read anew each time', async () => {
-  const { page } = rowsOf(gateway.runtime.db);
+  const { page } = rowsOf(gateway.runtime);
   const { id: userId } = await gateway.user();
   const key = { userId, take: 5, skip: 0, before: null };
   expect(await page(key)).toEqual([]);
@@ -105,9 +105,10 @@ it('are read anew each time', async () => {
 });
 
 it('fail for all when the statement fails, and for nobody after', async () => {
-  const broken = createOwnedRows<SshKey>({ model: 'SshKey', table: 'no_such_table' })(gateway.runtime.db);
+  const nested = { field: 'none', model: 'SshKey', sql: 'no_such_function()' } as const;
+  const broken = createOwnedRows<SshKey>({ model: 'SshKey', nested })(gateway.runtime);
   const key = { userId: userIds[0] as string, take: 1, skip: 0, before: null };
   const results = await Promise.allSettled([broken.page(key), broken.page(key), broken.page(key)]);
   expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-  expect(await rowsOf(gateway.runtime.db).page(key)).toEqual([]);
+  expect(await rowsOf(gateway.runtime).page(key)).toEqual([]);
 });

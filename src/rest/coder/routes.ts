@@ -1,4 +1,3 @@
-import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { type Context, Hono } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { z } from 'zod';
@@ -15,6 +14,7 @@ import type { AppEnv } from '../../http/app-env.ts';
 import { readJsonBody, UnreadableBody } from '../../http/read-body.ts';
 import type { Runtime } from '../../runtime.ts';
 import { mountRoutes, type RestHandler } from '../mount-routes.ts';
+import { createRun } from '../run-operation.ts';
 import { externalAuthAnswer, listAnswer, machineTokenAnswer } from './answers.ts';
 import { CoderProblem, internal, notFound, problemOf, problemOfErrors, signedOut } from './problem.ts';
 import {
@@ -26,17 +26,7 @@ import {
 
 /** Coder's dialect, to be mounted at its base path. Each request runs one GraphQL operation as its viewer. */
 export function createCoderRoutes(runtime: Runtime, execute: Execute): Hono<AppEnv> {
-  /** @throws CoderProblem for the operation's own errors; declared ones are in the data */
-  async function run<Data, Variables extends Record<string, unknown>>(
-    c: Context<AppEnv>,
-    document: TypedDocumentNode<Data, Variables>,
-    variables: Variables,
-  ): Promise<Data> {
-    const requestId = c.get('requestId');
-    const { data, errors } = await execute(document, variables, { viewer: c.get('viewer'), requestId });
-    if (errors || !data) throw problemOfErrors(errors ?? [], requestId);
-    return data;
-  }
+  const run = createRun(execute, problemOfErrors);
 
   const handlers: Record<keyof typeof routes, RestHandler> = {
     list: signedIn(async (c) => {

@@ -1,4 +1,3 @@
-import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { type Context, Hono } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { z } from 'zod';
@@ -21,6 +20,7 @@ import { answerError } from '../../http/problem.ts';
 import { readJsonBody } from '../../http/read-body.ts';
 import type { Runtime } from '../../runtime.ts';
 import { mountRoutes, type RestHandler } from '../mount-routes.ts';
+import { createRun } from '../run-operation.ts';
 import { GitflicProblem, internal, invalid, notFound, problemOf, signedOut } from './problem.ts';
 import {
   gitflicRoutes,
@@ -42,26 +42,17 @@ export function createGitflicRoutes(runtime: Runtime, execute: Execute): Hono<Ap
   const routes = gitflicRoutes(pageSize);
   const { query: pagingSchema } = routes.listOAuthApps.request;
 
-  /** @throws GitflicProblem for the operation's own errors; declared ones are in the data */
-  async function run<Data, Variables extends Record<string, unknown>>(
-    c: Context<AppEnv>,
-    document: TypedDocumentNode<Data, Variables>,
-    variables: Variables,
-  ): Promise<Data> {
-    const requestId = c.get('requestId');
-    const { data, errors } = await execute(document, variables, { viewer: c.get('viewer'), requestId });
-    if (data && !errors) return data;
-    const [error] = errors ?? [];
-    throw refusal(c, { code: String(error?.extensions.code), message: error?.message ?? 'no data' });
-  }
+  const run = createRun(execute, ([error], requestId) =>
+    refusal({ code: String(error?.extensions.code), message: error?.message ?? 'no data' }, requestId),
+  );
 
   /** The problem that answers a failed operation or a declared error. */
-  function refusal(c: Context<AppEnv>, error: Parameters<typeof problemOf>[0]): GitflicProblem {
+  function refusal(error: Parameters<typeof problemOf>[0], requestId: string): GitflicProblem {
     const problem = problemOf(error);
     if (problem) return problem;
     // What the operation masked is in the log already.
-    runtime.log.error({ code: error.code, requestId: c.get('requestId') }, 'operation failed');
-    return internal(c.get('requestId'));
+    runtime.log.error({ code: error.code, requestId }, 'operation failed');
+    return internal(requestId);
   }
 
   async function bodyOf<Schema extends z.ZodType>(
@@ -102,7 +93,7 @@ export function createGitflicRoutes(runtime: Runtime, execute: Execute): Hono<Ap
       const { publicKey, title, expiresAt } = await bodyOf(c, NewSshKey);
       const input = { publicKey, title, expiresAt };
       const { addSshKey: result } = await run(c, GitflicAddSshKeyDocument, { input });
-      if ('code' in result) throw refusal(c, result);
+      if ('code' in result) throw refusal(result, c.get('requestId'));
       const { sshKey } = result;
       return {
         uuid: sshKey.uuid,
@@ -138,7 +129,7 @@ export function createGitflicRoutes(runtime: Runtime, execute: Execute): Hono<Ap
       const { authCallbackUrl, ...rest } = await bodyOf(c, OAuthAppInput);
       const input = { ...rest, redirectUris: [authCallbackUrl] };
       const { createOAuthApp: result } = await run(c, GitflicCreateOAuthAppDocument, { input });
-      if ('code' in result) throw refusal(c, result);
+      if ('code' in result) throw refusal(result, c.get('requestId'));
       return { ...appAnswer(result.oauthApp), clientSecret: result.clientSecret };
     }),
 
@@ -149,7 +140,7 @@ export function createGitflicRoutes(runtime: Runtime, execute: Execute): Hono<Ap
       const { authCallbackUrl: firstRedirectUri, ...rest } = await bodyOf(c, OAuthAppInput);
       const input = { ...rest, id, firstRedirectUri };
       const { updateOAuthApp: result } = await run(c, GitflicReplaceOAuthAppDocument, { input });
-      if ('code' in result) throw refusal(c, result);
+      if ('code' in result) throw refusal(result, c.get('requestId'));
       return appAnswer(result.oauthApp);
     }),
 
@@ -157,7 +148,7 @@ export function createGitflicRoutes(runtime: Runtime, execute: Execute): Hono<Ap
       const { deleteOAuthApp: result } = await run(c, GitflicDeleteOAuthAppDocument, {
         input: { id: globalId(c) },
       });
-      if ('code' in result) throw refusal(c, result);
+      if ('code' in result) throw refusal(result, c.get('requestId'));
       return {};
     }),
   };
