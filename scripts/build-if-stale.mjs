@@ -10,7 +10,7 @@ const inputs = [
   'codegen.ts',
   'package-lock.json',
   'tsconfig.json',
-  'tsconfig.build.json',
+  'scripts/bundle.ts',
 ];
 const output = 'dist/main.js';
 

@@ -1,10 +1,14 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs';
 import module from 'node:module';
+import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
 
 // Node 20 has none. Where there is one, what is loaded below need not be compiled at each start.
 (module as { enableCompileCache?: () => void }).enableCompileCache?.();
+// V8 optimises WebAssembly so eagerly that this takes half of the processor time of a start, on the cores that the
+// start itself needs. What is called again and again is optimised all the same, within seconds of load.
+setFlagsFromString('--wasm-tiering-budget=30000000');
 
 /** By their names. A command loads its own modules only: git waits for git-credential at each fetch. */
 const commands: Record<string, () => Promise<(program: Command) => void>> = {

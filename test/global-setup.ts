@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { bundle } from '../scripts/bundle.ts';
 import { startEmbeddedDatabase } from '../src/db/embedded.ts';
 import { applyMigrations, listMigrations } from '../src/db/migrate.ts';
 import { sha256Hex } from '../src/secrets/hash.ts';
@@ -20,6 +21,8 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // What tests start as a process is what ships.
+  await bundle();
   const url = process.env.TEST_DATABASE_URL;
   if (url) {
     // A slip of the hand must not reach a database that somebody needs.

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 
-/** How a command of the gateway is started from its sources, in whatever folder. */
-export const GATEHOUSE = [process.execPath, '--import', import.meta.resolve('tsx'), resolve('src/main.ts')];
+/** How a command of the gateway is started, in whatever folder. */
+export const GATEHOUSE = [process.execPath, resolve('dist/main.js')];
 
 export interface Ended {
   /** The exit code. */

@@ -1,14 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg, { type PoolConfig } from 'pg';
 import { OperatorError } from '../errors.ts';
+import { packageRoot } from '../package-root.ts';
 import { sha256Hex } from '../secrets/hash.ts';
 import type { OpenDatabase } from './open.ts';
 import { everything, type MigrationList, openSchemaEngine } from './schema-engine.ts';
 
-const migrationsDir = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
+const migrationsDir = join(packageRoot, 'prisma/migrations');
 
 /** Any number will do, as long as every release of the gateway uses the same. */
 const ADVISORY_LOCK = 7_203_151_988;

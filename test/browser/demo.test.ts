@@ -1,7 +1,6 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, it } from 'vitest';
 import { type Demo, startDemo } from '../../demo/start-demo.ts';
-import { build } from '../e2e/server.ts';
 import { freePort, launch } from './browser.ts';
 
 // The demo is a front end of another origin: CORS, tickets, the device flow and live updates, all in a browser.
@@ -10,7 +9,6 @@ let demo: Demo;
 let browser: Browser;
 
 beforeAll(async () => {
-  await build();
   [demo, browser] = await Promise.all([
     startDemo({ gateway: await freePort(), upstream: await freePort(), page: await freePort() }),
     launch(),

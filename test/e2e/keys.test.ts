@@ -1,15 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, it, vi } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { keyIdOf } from '../../src/secrets/keyring.ts';
-import { build, graphql, run, serve, useDataDir } from './server.ts';
+import { graphql, run, serve, useDataDir } from './server.ts';
 
 // The procedure of docs/keys.md, with the real program beside a running gateway.
 
 vi.setConfig({ testTimeout: 180_000 });
 
-beforeAll(build);
 const dataDir = useDataDir();
 
 const TOKEN = 'the-bootstrap-token-of-this-test-0123456789';

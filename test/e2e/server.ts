@@ -1,48 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach } from 'vitest';
 
 const MAIN = 'dist/main.js';
-
-/** Builds when a source is newer than the build. Test files run side by side: one builds, the others wait. */
-export async function build(): Promise<void> {
-  const lock = 'dist/.building';
-  mkdirSync('dist', { recursive: true });
-  for (;;) {
-    try {
-      mkdirSync(lock);
-      break;
-    } catch {
-      // Left behind by a run that was killed.
-      const since = existsSync(lock) ? statSync(lock).mtimeMs : Date.now();
-      if (Date.now() - since > 120_000) rmdirSync(lock);
-      await sleep(200);
-    }
-  }
-  try {
-    if (existsSync(MAIN) && statSync(MAIN).mtimeMs > Math.max(newest('src'), newest('prisma'))) return;
-    const { status, stdout } = spawnSync(
-      process.execPath,
-      ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
-      { encoding: 'utf8' },
-    );
-    if (status !== 0) throw new Error(`The build failed:\n${stdout}`);
-  } finally {
-    rmdirSync(lock);
-  }
-}
-
-/** Generated code follows from the rest, and is written anew before each run. */
-function newest(path: string): number {
-  const stat = statSync(path);
-  if (!stat.isDirectory()) return stat.mtimeMs;
-  if (path === join('src', 'generated')) return 0;
-  return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))));
-}
 
 export type Env = Record<string, string>;
 

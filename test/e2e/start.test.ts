@@ -1,15 +1,14 @@
 import { readdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { build, graphql, run, serve, useDataDir } from './server.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { graphql, run, serve, useDataDir } from './server.ts';
 
 // The real program, as its users start it.
 
 // Processes take their time on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
 
-beforeAll(build);
 const dataDir = useDataDir();
 
 const ME = '{ viewer { username } }';

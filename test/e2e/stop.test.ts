@@ -4,9 +4,9 @@ import { Agent, type ClientRequest, request } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import { makeDatabase } from '../harness.ts';
-import { build, graphql, killAll, run, serve } from './server.ts';
+import { graphql, killAll, run, serve } from './server.ts';
 
 // What a process that ends, or a database that goes away, does to those who use it.
 
@@ -17,7 +17,6 @@ const TOKEN = `bootstrap-${randomUUID()}`;
 const ME = '{ viewer { username } }';
 
 let remove = async () => {};
-beforeAll(build);
 afterEach(async () => {
   killAll();
   await remove();

@@ -6,13 +6,13 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { stubEnv } from '../external-auth/link-account.ts';
 import { type EventSource, openEvents } from '../graphql/event-source.ts';
 import { makeDatabase } from '../harness.ts';
 import { onServer } from '../harness-server.ts';
 import { json, startStub } from '../upstream/stub.ts';
-import { build, type Env, graphql, killAll, type RunningServer, run, serve } from './server.ts';
+import { type Env, graphql, killAll, type RunningServer, run, serve } from './server.ts';
 
 // Several processes on one port, as their users and their operators see them.
 
@@ -24,7 +24,6 @@ const KEY = Buffer.alloc(32, 7).toString('base64');
 const ME = '{ viewer { username } }';
 
 const cleanups: (() => unknown)[] = [];
-beforeAll(build);
 afterEach(async () => {
   killAll();
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
