@@ -1,5 +1,8 @@
+import type { GraphQLResolveInfo } from 'graphql';
+import type { ExternalAuthLink as ExternalAuthLinkRow } from '../generated/prisma/client.ts';
 import { builder } from '../graphql/builder.ts';
-import { requireViewer } from '../graphql/context.ts';
+import { type Context, requireViewer } from '../graphql/context.ts';
+import { readFrom } from '../graphql/read-from.ts';
 import { ExternalAuthProvider } from './external-auth-provider.type.ts';
 import { currentLink, linkAccount, linkInstallations, linkState } from './links.loader.ts';
 import type { ExternalAccount as Account, Installation } from './providers/provider.ts';
@@ -46,6 +49,12 @@ const ExternalAuthInstallation = builder.objectRef<Installation>('ExternalAuthIn
   }),
 });
 
+/** A field of the link as it is after its provider was asked, when the operation asks any. */
+function afterwards<Value>(read: (link: ExternalAuthLinkRow) => Value) {
+  return (link: ExternalAuthLinkRow, _args: object, context: Context, info: GraphQLResolveInfo) =>
+    readFrom(currentLink(context, link, info), read);
+}
+
 export const ExternalAuthLink = builder.prismaNode('ExternalAuthLink', {
   description:
     "Your account at a provider. `authenticated`, `validation`, `validateError`, `account` and `installations` ask the provider, after an expired token was renewed; an operation with any of them shows all of a link's fields as they are afterwards.",
@@ -80,21 +89,19 @@ export const ExternalAuthLink = builder.prismaNode('ExternalAuthLink', {
     }),
     hasRefreshToken: t.boolean({
       description: 'Whether the token can be renewed when it has expired.',
-      resolve: async (link, _args, context, info) =>
-        (await currentLink(context, link, info)).refreshToken !== null,
+      resolve: afterwards(({ refreshToken }) => refreshToken !== null),
     }),
     expiresAt: t.field({
       type: 'DateTime',
       nullable: true,
       description: 'When the token expires; null when it never does.',
-      resolve: async (link, _args, context, info) => (await currentLink(context, link, info)).expiresAt,
+      resolve: afterwards(({ expiresAt }) => expiresAt),
     }),
     refreshFailureReason: t.string({
       nullable: true,
       description:
         'Why the provider refused to renew the token for good; null when it did not. Linking the account again clears it.',
-      resolve: async (link, _args, context, info) =>
-        (await currentLink(context, link, info)).refreshFailureReason,
+      resolve: afterwards(({ refreshFailureReason }) => refreshFailureReason),
     }),
     account: t.field({
       type: ExternalAccount,
@@ -116,7 +123,7 @@ export const ExternalAuthLink = builder.prismaNode('ExternalAuthLink', {
     updatedAt: t.field({
       type: 'DateTime',
       description: 'When the account was linked again, or its token was last renewed or given up.',
-      resolve: async (link, _args, context, info) => (await currentLink(context, link, info)).updatedAt,
+      resolve: afterwards(({ updatedAt }) => updatedAt),
     }),
   }),
 });

@@ -61,12 +61,12 @@ export function linkState(context: Context, link: ExternalAuthLink): Promise<Lin
 }
 
 /** The link as it is after its provider was asked, when the operation asks providers at all; or else as it is. */
-export async function currentLink(
+export function currentLink(
   context: Context,
   link: ExternalAuthLink,
   { operation, fragments }: GraphQLResolveInfo,
-): Promise<ExternalAuthLink> {
-  return asksProviders(operation, Object.values(fragments)) ? (await linkState(context, link)).link : link;
+): ExternalAuthLink | Promise<ExternalAuthLink> {
+  return asksProviders(operation, fragments) ? linkState(context, link).then((state) => state.link) : link;
 }
 
 /** @throws ProviderFailure */
@@ -94,13 +94,13 @@ const asking = new WeakMap<OperationDefinitionNode, boolean>();
 /** By the names of the fields alone: no other type has such ones, and asking once too often does no harm. */
 function asksProviders(
   operation: OperationDefinitionNode,
-  fragments: GraphQLResolveInfo['fragments'][string][],
+  fragments: GraphQLResolveInfo['fragments'],
 ): boolean {
   const known = asking.get(operation);
   if (known !== undefined) return known;
   let found = false;
   visit(
-    { kind: Kind.DOCUMENT, definitions: [operation, ...fragments] },
+    { kind: Kind.DOCUMENT, definitions: [operation, ...Object.values(fragments)] },
     {
       Field({ name }) {
         if (ASKING_FIELDS.has(name.value)) found = true;

@@ -7,10 +7,10 @@ import {
 } from 'graphql';
 import type { Config } from '../config.ts';
 import { ExecutionTimeout } from '../errors.ts';
+import { buildCompiledSchema } from './compiled-schema.ts';
 import type { Context } from './context.ts';
 import { findOperationFaults, withinTime } from './limits.ts';
 import { findNeededScopes, type PassesChecks } from './needed-scopes.ts';
-import { buildUncheckedSchema } from './schema.ts';
 
 /** Compiling takes as long as some dozen executions: it has to be worth it. */
 const COMPILE_AFTER = 5;
@@ -83,12 +83,12 @@ export function createRepeatedQuery(document: DocumentNode, limits: Config['limi
 }
 
 /** Made when it is first needed, as the compiler is loaded then: a start does not wait for them. */
-let uncheckedSchema: GraphQLSchema | undefined;
+let compiledSchema: GraphQLSchema | undefined;
 
 async function compile(document: DocumentNode): Promise<Compiled | null> {
   const { compileQuery, isCompiledQuery } = await import('graphql-jit');
-  uncheckedSchema ??= buildUncheckedSchema();
-  const query = compileQuery(uncheckedSchema, document);
+  compiledSchema ??= buildCompiledSchema();
+  const query = compileQuery(compiledSchema, document);
   if (!isCompiledQuery(query)) return null;
   return {
     run: async (context, variables) => query.query(undefined, context, variables),

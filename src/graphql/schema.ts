@@ -1,4 +1,4 @@
-import { defaultFieldResolver, type GraphQLSchema, isObjectType } from 'graphql';
+import { isObjectType } from 'graphql';
 import './scalars.ts';
 import './errors.ts';
 import '../accounts/user.type.ts';
@@ -16,20 +16,6 @@ import '../ssh-keys/ssh-keys.mutations.ts';
 import { builder } from './builder.ts';
 
 export const schema = builder.toSchema({ sortSchema: true });
-
-/**
- * The schema without its checks of scopes, which are a function call for each field of each row: for an operation
- * whose every check its viewer is known to pass. A field that is a plain column has no resolver there.
- */
-export function buildUncheckedSchema(): GraphQLSchema {
-  const unchecked = builder.toSchema({ disableScopeAuth: true });
-  for (const type of Object.values(unchecked.getTypeMap())) {
-    for (const field of Object.values(isObjectType(type) ? type.getFields() : {})) {
-      if (field.resolve === defaultFieldResolver) delete field.resolve;
-    }
-  }
-  return unchecked;
-}
 
 // The Prisma plugin makes this field itself, and takes no description for it.
 for (const type of Object.values(schema.getTypeMap())) {

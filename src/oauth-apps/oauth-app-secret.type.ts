@@ -3,9 +3,12 @@ import { builder } from '../graphql/builder.ts';
 import { type Context, requireViewer } from '../graphql/context.ts';
 import { isLive } from './oauth-apps.service.ts';
 
+/** But for the hash, which no field shows. */
+export type KeptSecret = Omit<OAuthAppSecretRow, 'secretHash'>;
+
 export const OAuthAppSecret = builder.loadableNode('OAuthAppSecret', {
   description: 'What is kept of a client secret. An app has one, and two after a rotation.',
-  id: { resolve: ({ id }: OAuthAppSecretRow) => id },
+  id: { resolve: ({ id }: KeptSecret) => id },
   authScopes: { scope: 'oauth_apps:read' },
   load: readSecrets,
   fields: (t) => ({
@@ -25,10 +28,11 @@ export const OAuthAppSecret = builder.loadableNode('OAuthAppSecret', {
 });
 
 /** An owner is not in the row, so Prisma would not batch reads of single ones. */
-async function readSecrets(ids: string[], context: Context): Promise<(OAuthAppSecretRow | null)[]> {
+async function readSecrets(ids: string[], context: Context): Promise<(KeptSecret | null)[]> {
   const { db, clock } = context.runtime;
   const { user } = requireViewer(context);
-  const secrets = await db.oAuthAppSecret.findMany({
+  const secrets: KeptSecret[] = await db.oAuthAppSecret.findMany({
+    omit: { secretHash: true },
     where: { id: { in: ids }, app: { userId: user.id }, ...isLive(clock()) },
   });
   const byId = new Map(secrets.map((secret) => [secret.id, secret]));

@@ -1,15 +1,9 @@
 import { builder } from '../graphql/builder.ts';
 import { requireViewer } from '../graphql/context.ts';
+import { readFrom } from '../graphql/read-from.ts';
 import { OAuthAppSecret } from './oauth-app-secret.type.ts';
 import { readClientSecret } from './oauth-apps.service.ts';
-
-/**
- * One selection for every field that needs secrets, or each would be a statement of its own. A rotation leaves at
- * most two rows, the current one first.
- */
-const withSecrets = {
-  secrets: { orderBy: { expiresAt: { sort: 'desc', nulls: 'first' } } },
-} as const;
+import { secretsOf } from './secrets.loader.ts';
 
 export const OAuthApp = builder.prismaNode('OAuthApp', {
   description: 'An OAuth client that a user registered.',
@@ -32,9 +26,10 @@ export const OAuthApp = builder.prismaNode('OAuthApp', {
       nullable: true,
       description:
         'The current secret. Null when the administrator has turned such reads off: then only the mutation that makes a secret shows it.',
-      select: withSecrets,
-      resolve: ({ secrets: [current] }, _args, { runtime }) =>
-        current ? readClientSecret(runtime, current) : null,
+      resolve: (app, _args, context) =>
+        readFrom(secretsOf(app, context), ([current]) =>
+          current ? readClientSecret(context.runtime, current) : null,
+        ),
     }),
     homepageUrl: t.exposeString('homepageUrl', { description: 'Where users learn about the app.' }),
     redirectUris: t.exposeStringList('redirectUris', {
@@ -47,10 +42,11 @@ export const OAuthApp = builder.prismaNode('OAuthApp', {
     secrets: t.field({
       type: [OAuthAppSecret],
       description: 'What is kept of the secrets that work right now, the current one first: one or two.',
-      select: withSecrets,
-      resolve: ({ secrets }, _args, { runtime }) => {
-        const now = runtime.clock();
-        return secrets.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
+      resolve: (app, _args, context) => {
+        const now = context.runtime.clock();
+        return readFrom(secretsOf(app, context), (secrets) =>
+          secrets.filter(({ expiresAt }) => expiresAt === null || expiresAt > now),
+        );
       },
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was registered.' }),

@@ -1,15 +1,13 @@
 import { createOwnedRows } from '../db/owned-rows.ts';
-import type {
-  OAuthApp as OAuthAppRow,
-  OAuthAppSecret as OAuthAppSecretRow,
-} from '../generated/prisma/client.ts';
+import type { OAuthApp as OAuthAppRow } from '../generated/prisma/client.ts';
 import { builder } from '../graphql/builder.ts';
 import { newestFirst, pageOf } from '../graphql/paging.ts';
 import { OAuthApp } from './oauth-app.type.ts';
+import type { KeptSecret } from './oauth-app-secret.type.ts';
 
-const ownOAuthApps = createOwnedRows<OAuthAppRow & { secrets: Omit<OAuthAppSecretRow, 'secretHash'>[] }>({
+const ownOAuthApps = createOwnedRows<OAuthAppRow & { secrets: KeptSecret[] }>({
   model: 'OAuthApp',
-  // In the order in which the type's own selection has them, but for the hash, which no field shows.
+  // As the loader reads them.
   nested: {
     field: 'secrets',
     model: 'OAuthAppSecret',
