@@ -14,7 +14,7 @@ builder.node(OAuthAppSecret, {
   description: 'What is kept of a client secret. An app has one, and two after a rotation.',
   id: { resolve: ({ id }) => id },
   authScopes: { scope: 'oauth_apps:read' },
-  loadOne: (id, context) => secretById(context).load(id),
+  loadWithoutCache: (id, context) => secretById(context).load(id),
   fields: (t) => ({
     prefix: t.exposeString('prefix', { description: 'The first characters, to tell it from the other one.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
