@@ -18,7 +18,6 @@ interface Column {
 }
 
 const TABLES = {
-  ApiToken: 'api_tokens',
   AuditEvent: 'audit_events',
   OAuthApp: 'oauth_apps',
   OAuthAppSecret: 'oauth_app_secrets',

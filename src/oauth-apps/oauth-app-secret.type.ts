@@ -1,12 +1,5 @@
-import { createContextCache } from '@pothos/core';
-import DataLoader from 'dataloader';
-import type { OAuthAppSecret as OAuthAppSecretRow } from '../generated/prisma/client.ts';
 import { builder } from '../graphql/builder.ts';
-import { type Context, requireViewer } from '../graphql/context.ts';
-import { isLive } from './oauth-apps.service.ts';
-
-/** But for the hash, which no field shows. */
-export type KeptSecret = Omit<OAuthAppSecretRow, 'secretHash'>;
+import { type KeptSecret, secretById } from './secrets.loader.ts';
 
 export const OAuthAppSecret = builder.objectRef<KeptSecret>('OAuthAppSecret');
 
@@ -29,21 +22,4 @@ builder.node(OAuthAppSecret, {
       description: 'When it stops working, because a newer one took its place; null for the current one.',
     }),
   }),
-});
-
-/** An owner is not in the row, so Prisma would not batch reads of single ones. */
-const secretById = createContextCache((context: Context) => {
-  const { db, clock } = context.runtime;
-  const { user } = requireViewer(context);
-  return new DataLoader(
-    async (ids: readonly string[]) => {
-      const secrets: KeptSecret[] = await db.oAuthAppSecret.findMany({
-        omit: { secretHash: true },
-        where: { id: { in: [...ids] }, app: { userId: user.id }, ...isLive(clock()) },
-      });
-      const byId = new Map(secrets.map((secret) => [secret.id, secret]));
-      return ids.map((id) => byId.get(id) ?? null);
-    },
-    { cache: false },
-  );
 });

@@ -3,7 +3,7 @@ import type { OAuthApp as OAuthAppRow } from '../generated/prisma/client.ts';
 import { builder } from '../graphql/builder.ts';
 import { newestFirst, pageOf } from '../graphql/paging.ts';
 import { OAuthApp } from './oauth-app.type.ts';
-import type { KeptSecret } from './oauth-app-secret.type.ts';
+import type { KeptSecret } from './secrets.loader.ts';
 
 const ownOAuthApps = createOwnedRows<OAuthAppRow & { secrets: KeptSecret[] }>({
   model: 'OAuthApp',

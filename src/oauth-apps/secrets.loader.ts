@@ -1,8 +1,11 @@
 import { createContextCache } from '@pothos/core';
 import DataLoader from 'dataloader';
-import type { OAuthApp } from '../generated/prisma/client.ts';
+import type { OAuthApp, OAuthAppSecret } from '../generated/prisma/client.ts';
 import { type Context, requireViewer } from '../graphql/context.ts';
-import type { KeptSecret } from './oauth-app-secret.type.ts';
+import { isLive } from './oauth-apps.service.ts';
+
+/** But for the hash, which no field shows. */
+export type KeptSecret = Omit<OAuthAppSecret, 'secretHash'>;
 
 /** An app, which may have been read with its secrets. */
 type App = OAuthApp & { secrets?: KeptSecret[] };
@@ -30,3 +33,20 @@ const secretsByApp = createContextCache((context: Context) => {
 export function secretsOf(app: App, context: Context): KeptSecret[] | Promise<KeptSecret[]> {
   return app.secrets ?? secretsByApp(context).load(app.id);
 }
+
+/** One secret that works. An owner is not in the row, so Prisma would not batch reads of single ones. */
+export const secretById = createContextCache((context: Context) => {
+  const { db, clock } = context.runtime;
+  const { user } = requireViewer(context);
+  return new DataLoader(
+    async (ids: readonly string[]) => {
+      const secrets: KeptSecret[] = await db.oAuthAppSecret.findMany({
+        omit: { secretHash: true },
+        where: { id: { in: [...ids] }, app: { userId: user.id }, ...isLive(clock()) },
+      });
+      const byId = new Map(secrets.map((secret) => [secret.id, secret]));
+      return ids.map((id) => byId.get(id) ?? null);
+    },
+    { cache: false },
+  );
+});
