@@ -1,7 +1,8 @@
 import { Hono } from 'hono';
 import { createBrowserFlowRoutes } from './external-auth/browser-flow.routes.ts';
 import { createGraphiqlRoutes } from './graphql/graphiql.ts';
-import { createGraphQLServer } from './graphql/server.ts';
+import { createJsonPost } from './graphql/json-post.ts';
+import { createGraphQLServer, type GraphQLServer } from './graphql/server.ts';
 import type { AppEnv } from './http/app-env.ts';
 import { limitBody } from './http/body-limit.ts';
 import { cors } from './http/cors.ts';
@@ -29,8 +30,14 @@ export interface App {
  * @param stopping aborted when a shutdown begins
  */
 export function createApp(runtime: Runtime, stopping = new AbortController().signal): App {
-  const { config, log } = runtime;
   const graphql = createGraphQLServer(runtime, stopping);
+  const routes = createRoutes(runtime, graphql, stopping);
+  return { fetch: createJsonPost(runtime, graphql, (request, begun = {}) => routes.fetch(request, begun)) };
+}
+
+/** All that the gateway answers. */
+export function createRoutes(runtime: Runtime, graphql: GraphQLServer, stopping: AbortSignal): Hono<AppEnv> {
+  const { config, log } = runtime;
   const app = new Hono<AppEnv>();
 
   app.use(requestId(), requestLog(log), cors(config), securityHeaders(config));
@@ -52,6 +59,5 @@ export function createApp(runtime: Runtime, stopping = new AbortController().sig
   app.route('/', createStartPage(config));
   app.route(CODER_BASE_PATH, createCoderRoutes(runtime, graphql.execute));
   app.route('/', createGitflicRoutes(runtime, graphql.execute));
-
-  return { fetch: (request) => app.fetch(request) };
+  return app;
 }

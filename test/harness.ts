@@ -132,6 +132,9 @@ export async function startGateway({
     async fetch(path, { token, ...init } = {}) {
       const headers = new Headers(init.headers);
       if (token) headers.set('authorization', `Bearer ${token}`);
+      // As every client sends it over a socket.
+      if (typeof init.body === 'string' && !headers.has('content-length'))
+        headers.set('content-length', String(Buffer.byteLength(init.body)));
       return app.fetch(new Request(new URL(path, origin), { redirect: 'manual', ...init, headers }));
     },
     async graphql(query, variables, token) {

@@ -1,20 +1,19 @@
 import { isUtf8 } from 'node:buffer';
-import { type DocumentNode, OperationTypeNode } from 'graphql';
+import { OperationTypeNode } from 'graphql';
 import { processRegularResult } from 'graphql-yoga';
-import type { Execute } from './execute.ts';
+import { getPath } from 'hono/utils/url';
+import type { Begun } from '../http/app-env.ts';
+import { createCorsHeaders } from '../http/cors.ts';
+import { createIdentify } from '../http/identify.ts';
+import { requestIdOf } from '../http/request-id.ts';
+import { logRequest } from '../http/request-log.ts';
+import { securityHeadersOf } from '../http/security-headers.ts';
+import type { Runtime } from '../runtime.ts';
 import { findOperation } from './operation.ts';
-import type { RequestContext } from './yoga.ts';
+import type { GraphQLServer } from './server.ts';
 
-/** Answers a request to /graphql. */
-export type GraphQLFetch = (request: Request, as: RequestContext) => Promise<Response>;
-
-export interface JsonPostOptions {
-  /** The way that can do everything. */
-  fetch: GraphQLFetch;
-  execute: Execute;
-  /** The parsed document of a text that Yoga has validated and run before. */
-  findKnownDocument: (text: string) => DocumentNode | undefined;
-}
+/** Answers any request. */
+type Fetch = (request: Request, begun?: Begun) => Response | Promise<Response>;
 
 /** What clients send for Accept, and the type that Yoga answers with. */
 const MEDIA_TYPES = new Map([
@@ -26,27 +25,75 @@ const MEDIA_TYPES = new Map([
 ]);
 
 /**
- * The common request, a JSON POST of a document that ran before, without Yoga's HTTP layer, which takes longer than
- * GraphQL itself. Everything else is handed to Yoga as it came: the first request with a document, other methods
- * and types, subscriptions, and whatever is wrong in any way. A test sends requests of all kinds both ways and
- * compares the answers.
+ * The common request, a JSON POST of a document that ran before, without Yoga's HTTP layer and without the routes:
+ * they take longer than GraphQL itself. Everything else is handed to them as it came: the first request with a
+ * document, other methods and types, subscriptions, and whatever is wrong in any way. A test sends requests of all
+ * kinds both ways and compares the answers.
+ *
+ * @param routes the way that can do everything
  */
-export function createJsonPost({ fetch, execute, findKnownDocument }: JsonPostOptions): GraphQLFetch {
-  return async (request, as) => {
-    const mediaType = MEDIA_TYPES.get(request.headers.get('accept') ?? '*/*');
-    if (request.method !== 'POST' || !mediaType || !isJson(request)) return fetch(request, as);
-    const bytes = await request.arrayBuffer();
-    const params = readParams(bytes);
-    const document = params && findKnownDocument(params.query);
-    const found = document && findOperation(document, params.operationName);
-    // A document may hold a query, which ran before, and a subscription.
-    if (!found || found.operation.operation === OperationTypeNode.SUBSCRIPTION)
-      return fetch(withBody(request, bytes), as);
-    const result = await execute(document, params.variables, as, params.operationName);
-    if (result.errors) return processRegularResult(result, { Response } as never, mediaType);
-    return new Response(JSON.stringify(result), {
-      headers: { 'content-type': `${mediaType}; charset=utf-8` },
-    });
+export function createJsonPost(
+  runtime: Runtime,
+  { execute, findKnownDocument }: Pick<GraphQLServer, 'execute' | 'findKnownDocument'>,
+  routes: Fetch,
+): (request: Request) => Response | Promise<Response> {
+  const { config, log } = runtime;
+  const identify = createIdentify(runtime);
+  const securityHeaders = securityHeadersOf(config);
+  const corsHeaders = createCorsHeaders(config);
+
+  async function answer(request: Request, mediaType: string): Promise<Response> {
+    const start = performance.now();
+    const requestId = requestIdOf(request);
+    try {
+      const { viewer } = await identify(request);
+      const bytes = await request.arrayBuffer();
+      const params = readParams(bytes);
+      const document = params && findKnownDocument(params.query);
+      const found = document && findOperation(document, params.operationName);
+      // A document may hold a query, which ran before, and a subscription.
+      if (!found || found.operation.operation === OperationTypeNode.SUBSCRIPTION)
+        return routes(withBody(request, bytes), { requestId });
+
+      const result = await execute(document, params.variables, { viewer, requestId }, params.operationName);
+      const { status, body, headers } = result.errors
+        ? await read(processRegularResult(result, { Response } as never, mediaType))
+        : {
+            status: 200,
+            body: JSON.stringify(result),
+            headers: { 'content-type': `${mediaType}; charset=utf-8` },
+          };
+      logRequest(log, { requestId, method: 'POST', route: PATH, status, start, viewer });
+      return new Response(body, {
+        status,
+        headers: { ...securityHeaders, ...corsHeaders(request), ...headers, 'x-request-id': requestId },
+      });
+    } catch (error) {
+      return routes(request, { requestId, failed: { error } });
+    }
+  }
+
+  return (request) => {
+    const mediaType =
+      isCommon(request, config.limits.bodyBytes) && MEDIA_TYPES.get(request.headers.get('accept') ?? '*/*');
+    return mediaType ? answer(request, mediaType) : routes(request);
+  };
+}
+
+const PATH = '/graphql';
+
+/** Whether it is a JSON POST whose length is told, so that Node's parser holds it to that. */
+function isCommon(request: Request, maxBytes: number): boolean {
+  if (request.method !== 'POST' || getPath(request) !== PATH || !isJson(request)) return false;
+  const length = request.headers.get('content-length');
+  return length !== null && Number(length) <= maxBytes;
+}
+
+async function read(response: Response) {
+  return {
+    status: response.status,
+    headers: Object.fromEntries(response.headers),
+    body: await response.text(),
   };
 }
 

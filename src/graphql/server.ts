@@ -2,16 +2,18 @@ import type { DocumentNode } from 'graphql';
 import type { Runtime } from '../runtime.ts';
 import { createDocumentCache } from './document-cache.ts';
 import { createExecute, type Execute } from './execute.ts';
-import { createJsonPost, type GraphQLFetch } from './json-post.ts';
-import { createYogaServer } from './yoga.ts';
+import { createYogaServer, type RequestContext } from './yoga.ts';
 
 /** Up to 64 MB of parsed documents, or some hundred of the usual length. */
 const CACHED_CHARACTERS = 320_000;
 
 /** Everything of GraphQL that the HTTP side and the REST dialects use. */
 export interface GraphQLServer {
-  fetch: GraphQLFetch;
+  /** Answers a request to /graphql, whatever it is. */
+  fetch: (request: Request, as: RequestContext) => Promise<Response>;
   execute: Execute;
+  /** The parsed document of a text that `fetch` has validated and run before. */
+  findKnownDocument: (text: string) => DocumentNode | undefined;
 }
 
 /** @param stopping aborted when a shutdown begins */
@@ -19,14 +21,12 @@ export function createGraphQLServer(runtime: Runtime, stopping?: AbortSignal): G
   const documents = createDocumentCache(CACHED_CHARACTERS);
   const ran = new WeakSet<DocumentNode>();
   const yoga = createYogaServer(runtime, documents, (document) => ran.add(document), stopping);
-  const execute = createExecute(runtime, yoga);
-  const fetch = createJsonPost({
+  return {
     fetch: async (request, as) => yoga.fetch(request, as),
-    execute,
+    execute: createExecute(runtime, yoga),
     findKnownDocument(text) {
       const document = documents.get(text);
       return document && ran.has(document) ? document : undefined;
     },
-  });
-  return { fetch, execute };
+  };
 }

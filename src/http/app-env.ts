@@ -1,12 +1,14 @@
-import type { Viewer } from '../auth/viewer.ts';
+import type { Identity } from './identify.ts';
 
-/** What the middleware of `createApp` leaves for the routes. */
+/** What the middleware of the routes leaves for them. */
 export interface AppEnv {
-  Variables: {
-    requestId: string;
-    /** Null when the request carries no credential, or one that is not valid. */
-    viewer: Viewer | null;
-    /** Whether a credential came along, valid or not. */
-    hasCredential: boolean;
-  };
+  Variables: Identity & { requestId: string };
+  Bindings: Begun;
+}
+
+/** What is known of a request before the routes see it, when somebody else began to answer it. */
+export interface Begun {
+  requestId?: string;
+  /** What went wrong there, in an object so that it can be anything. It is answered as if it had gone wrong here. */
+  failed?: { error: unknown };
 }

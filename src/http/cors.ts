@@ -12,14 +12,32 @@ const MAX_AGE_S = '7200';
  * Lets pages of the origins in `CORS_ORIGINS` read our answers, and nobody else's; none are listed by default. The
  * operator names each of them exactly, so a listed one is trusted as our own pages are: with the cookie, too, which
  * browsers send along from the same site (`portal.example.com` beside `gatehouse.example.com`).
+ *
+ * @returns what an answer to a request says about that; it goes before other headers
  */
-export function cors({ http: { corsOrigins } }: Config): MiddlewareHandler<AppEnv> {
+export function createCorsHeaders({ http: { corsOrigins } }: Config) {
   const allowed = new Set(corsOrigins);
-  return async (c, next) => {
-    if (allowed.size === 0) return next();
-    const origin = c.req.header('origin');
-    const isAllowed = origin !== undefined && allowed.has(origin);
+  return ({ headers }: Request): Record<string, string> => {
+    if (allowed.size === 0) return {};
+    const origin = headers.get('origin');
+    // Also without an origin: a cache must not answer one origin with what another one got.
+    if (origin === null || !allowed.has(origin)) return { vary: 'Origin' };
+    return {
+      vary: 'Origin',
+      'access-control-allow-origin': origin,
+      'access-control-allow-credentials': 'true',
+      'access-control-expose-headers': RESPONSE_HEADERS,
+      // Browsers hold this one against answers that CORS would allow, too.
+      'cross-origin-resource-policy': 'cross-origin',
+    };
+  };
+}
 
+export function cors(config: Config): MiddlewareHandler<AppEnv> {
+  const headersFor = createCorsHeaders(config);
+  return async (c, next) => {
+    const headers = headersFor(c.req.raw);
+    const isAllowed = 'access-control-allow-origin' in headers;
     if (isAllowed && c.req.method === 'OPTIONS' && c.req.header('access-control-request-method')) {
       c.res = new Response(null, {
         status: 204,
@@ -32,14 +50,9 @@ export function cors({ http: { corsOrigins } }: Config): MiddlewareHandler<AppEn
     } else {
       await next();
     }
-
-    // Also without an origin: a cache must not answer one origin with what another one got.
-    c.res.headers.append('vary', 'Origin');
-    if (!isAllowed) return;
-    c.res.headers.set('access-control-allow-origin', origin);
-    c.res.headers.set('access-control-allow-credentials', 'true');
-    c.res.headers.set('access-control-expose-headers', RESPONSE_HEADERS);
-    // Browsers hold this one against answers that CORS would allow, too.
-    c.res.headers.set('cross-origin-resource-policy', 'cross-origin');
+    for (const [name, value] of Object.entries(headers)) {
+      if (name === 'vary') c.res.headers.append(name, value);
+      else c.res.headers.set(name, value);
+    }
   };
 }

@@ -1,51 +1,71 @@
+import { once } from 'node:events';
+import { type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { authenticate } from '../../src/auth/authenticate.ts';
+import { createApiToken, systemActor } from '../../src/accounts/accounts.service.ts';
+import { type App, createApp, createRoutes } from '../../src/app.ts';
 import { allScopes, type Scope } from '../../src/auth/scopes.ts';
-import { createDocumentCache } from '../../src/graphql/document-cache.ts';
-import type { GraphQLFetch } from '../../src/graphql/json-post.ts';
 import { createGraphQLServer } from '../../src/graphql/server.ts';
-import { createYogaServer, type RequestContext } from '../../src/graphql/yoga.ts';
-import { useGateway } from '../harness.ts';
+import { listen } from '../../src/http/listen.ts';
+import { type TestUser, useGateway } from '../harness.ts';
 import { type RandomBody, randomBody } from './random-operation.ts';
 import { makeWorld } from './world.ts';
 
-// The short way and Yoga's own have to give the same answer to every request.
+// The short way and the routes have to give the same answer to every request.
 
-const gateway = useGateway();
-let short: GraphQLFetch;
-let yoga: GraphQLFetch;
-let viewers: RequestContext[];
+const PORTAL = 'https://portal.example.com';
+
+const gateway = useGateway({ env: { CORS_ORIGINS: PORTAL } });
+let short: App['fetch'];
+let routes: App['fetch'];
+let owner: TestUser;
+let tokens: (string | undefined)[];
 
 beforeAll(async () => {
-  short = createGraphQLServer(gateway.runtime).fetch;
-  const reference = createYogaServer(gateway.runtime, createDocumentCache(0), () => {});
-  yoga = async (request, as) => reference.fetch(request, as);
-  const { user: owner } = await makeWorld(gateway, 3);
+  short = createApp(gateway.runtime).fetch;
+  const app = createRoutes(
+    gateway.runtime,
+    createGraphQLServer(gateway.runtime),
+    new AbortController().signal,
+  );
+  routes = (request) => app.fetch(request, {});
+  owner = (await makeWorld(gateway, 3)).user;
   const keysOnly = await gateway.user(['ssh_keys:read']);
-  const asViewer = async (token: string) => ({
-    viewer: await authenticate(gateway.runtime, token),
-    requestId: 'request-0',
-  });
-  viewers = [
-    await asViewer(owner.token),
-    await asViewer(keysOnly.token),
-    { viewer: null, requestId: 'request-0' },
-  ];
+  tokens = [owner.token, keysOnly.token, undefined];
 });
 
-const HEADERS = ['content-type', 'www-authenticate', 'retry-after', 'allow', 'accept'];
+/** A token of the owner's with some scopes, made when it is first asked for. */
+const tokensByScopes = new Map<string, Promise<string>>();
+function tokenWith(scopes: Scope[]): Promise<string> {
+  const name = scopes.join();
+  const known =
+    tokensByScopes.get(name) ??
+    createApiToken(gateway.runtime, systemActor(owner.id), null, { name: 'test', scopes }).then(
+      ({ token }) => token,
+    );
+  tokensByScopes.set(name, known);
+  return known;
+}
 
-/** What a client sees of an answer. */
+/** What a client sees of an answer. Its length is seen over a socket, which Node and not everybody else adds. */
 async function seen(response: Response) {
-  const headers = Object.fromEntries(HEADERS.map((name) => [name, response.headers.get(name)]));
+  const headers = Object.fromEntries(response.headers);
+  delete headers['content-length'];
   return { status: response.status, headers, body: await response.text() };
 }
 
-async function compare(init: RequestInit, as: RequestContext, path = '/graphql'): Promise<string> {
-  const ask = async (way: GraphQLFetch) =>
-    seen(await way(new Request(`${gateway.origin}${path}`, { method: 'POST', ...init }), as));
-  const expected = await ask(yoga);
+async function compare(init: RequestInit, token: string | undefined, path = '/graphql'): Promise<string> {
+  const ask = async (way: App['fetch']) => {
+    const headers = new Headers(init.headers);
+    headers.set('x-request-id', 'request-0');
+    if (token) headers.set('authorization', `Bearer ${token}`);
+    // As every client sends it that knows how long its body is.
+    if (init.body != null && !headers.has('content-length'))
+      headers.set('content-length', String(Buffer.byteLength(init.body as string)));
+    return seen(await way(new Request(`${gateway.origin}${path}`, { method: 'POST', ...init, headers })));
+  };
+  const expected = await ask(routes);
   // A query is compiled at its fifth use: all of an answer's ways are seen.
   for (let use = 0; use < 6; use++) expect(await ask(short)).toEqual(expected);
   return expected.body;
@@ -77,21 +97,15 @@ describe('an answer is the same as Yoga gives it', () => {
       { weight: 2, arbitrary: fc.constant('application/graphql-response+json') },
       { weight: 1, arbitrary: fc.constantFrom(...ACCEPTS) },
     );
-    const asOwner = viewers[0] as RequestContext;
-    const withSomeScopes = fc.subarray<Scope>([...allScopes]).map(
-      (scopes): RequestContext => ({
-        ...asOwner,
-        viewer: asOwner.viewer && { ...asOwner.viewer, scopes: new Set(scopes) },
-      }),
-    );
+    const withSomeScopes = fc.subarray<Scope>([...allScopes], { minLength: 1 }).map(tokenWith);
     const who = fc.oneof(
-      { weight: 3, arbitrary: fc.constant(asOwner) },
+      { weight: 3, arbitrary: fc.constant(owner.token) },
       { weight: 2, arbitrary: withSomeScopes },
-      { weight: 1, arbitrary: fc.constantFrom(...viewers) },
+      { weight: 1, arbitrary: fc.constantFrom(...tokens) },
     );
     await fc.assert(
-      fc.asyncProperty(randomBody, accept, who, async (body, accept, as) => {
-        const answer = await compare({ headers: accepting(accept), body: JSON.stringify(body) }, as);
+      fc.asyncProperty(randomBody, accept, who, async (body, accept, who) => {
+        const answer = await compare({ headers: accepting(accept), body: JSON.stringify(body) }, await who);
         if (answer.includes('"errors"')) bad += 1;
         else good += 1;
       }),
@@ -148,30 +162,82 @@ describe('an answer is the same as Yoga gives it', () => {
       'application/graphql',
       'multipart/form-data; boundary=x',
     ];
-    for (const body of bodies) await compare({ headers: json, body }, viewers[0] as RequestContext);
+    for (const body of bodies) await compare({ headers: json, body }, owner.token);
     for (const type of types) {
-      await compare(
-        { headers: { 'content-type': type }, body: JSON.stringify({ query }) },
-        viewers[0] as RequestContext,
-      );
+      await compare({ headers: { 'content-type': type }, body: JSON.stringify({ query }) }, owner.token);
     }
     for (const accept of ACCEPTS) {
-      for (const as of viewers)
-        await compare({ headers: accepting(accept), body: JSON.stringify({ query }) }, as);
+      for (const token of tokens)
+        await compare({ headers: accepting(accept), body: JSON.stringify({ query }) }, token);
     }
     for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS', 'HEAD']) {
-      await compare({ method }, viewers[0] as RequestContext, `/graphql?query=${encodeURIComponent(query)}`);
+      await compare({ method }, owner.token, `/graphql?query=${encodeURIComponent(query)}`);
     }
   });
 
   it('for JSON that means anything', async () => {
     await fc.assert(
       fc.asyncProperty(fc.json(), fc.nat(2), async (body, who) => {
-        await compare({ headers: json, body }, viewers[who] as RequestContext);
+        await compare({ headers: json, body }, tokens[who]);
       }),
       { numRuns: 100 },
     );
   });
+});
+
+describe('over a socket an answer is the same, too', () => {
+  const query = JSON.stringify({ query: '{ viewer { id sshKeys(first: 2) { edges { node { title } } } } }' });
+  const cookie = () => ({ cookie: `gatehouse_session=${owner.token}` });
+  const bearer = () => ({ authorization: `Bearer ${owner.token}` });
+  const cases: [what: string, headers: () => OutgoingHttpHeaders, body?: string][] = [
+    ['with a token', bearer],
+    ['with the scheme "token"', () => ({ authorization: `token  ${owner.token}` })],
+    ["with a token in Coder's header", () => ({ 'coder-session-token': owner.token })],
+    ['with a token that nobody has', () => ({ authorization: 'Bearer nobody' })],
+    ['with two tokens', () => ({ Authorization: [`Bearer ${owner.token}`, `Bearer ${owner.token}`] })],
+    ['with a cookie from a page of ours', () => ({ ...cookie(), 'sec-fetch-site': 'same-origin' })],
+    ['with a cookie from a listed origin', () => ({ ...cookie(), origin: PORTAL })],
+    ['with a cookie from another site', () => ({ ...cookie(), origin: 'https://evil.example' })],
+    ['with a cookie from nowhere', cookie],
+    ["with Coder's cookie, which is for its paths", () => ({ cookie: `coder_session_token=${owner.token}` })],
+    ['from a listed origin', () => ({ ...bearer(), origin: PORTAL })],
+    ['from another origin', () => ({ ...bearer(), origin: 'https://evil.example' })],
+    ['with another type for an answer', () => ({ ...bearer(), accept: 'text/html' })],
+    ['with no type for an answer', () => ({ ...bearer(), accept: '' })],
+    ['with a host that is none', () => ({ ...bearer(), host: 'a b' })],
+    ['in chunks', () => ({ ...bearer(), 'transfer-encoding': 'chunked' })],
+    ['that is too large', bearer, `{"query":"${' '.repeat(1_100_000)}"}`],
+    ['that is none', bearer, '{"query":'],
+    ['that is empty', bearer, ''],
+  ];
+
+  it.each(cases)('to a request %s', async (_what, headers, body = query) => {
+    const http = { ...gateway.runtime.config.http, host: '127.0.0.1', port: 0 };
+    const [shortly, slowly] = await Promise.all([listen(http, short), listen(http, routes)]);
+    try {
+      const expected = await post(slowly.port, headers(), body);
+      for (let use = 0; use < 6; use++) expect(await post(shortly.port, headers(), body)).toEqual(expected);
+    } finally {
+      await Promise.all([shortly.close(0), slowly.close(0)]);
+    }
+  });
+
+  /** What is on the wire, but for the date. */
+  async function post(port: number, headers: OutgoingHttpHeaders, body: string) {
+    const length = headers['transfer-encoding'] ? {} : { 'content-length': Buffer.byteLength(body) };
+    const asked = request({
+      port,
+      host: '127.0.0.1',
+      path: '/graphql',
+      method: 'POST',
+      agent: false,
+      headers: { host: 'gatehouse.test', 'x-request-id': 'request-0', ...json, ...length, ...headers },
+    });
+    asked.end(body);
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    const { date: _, ...others } = answer.headers;
+    return { status: answer.statusCode, headers: others, body: await text(answer) };
+  }
 });
 
 it('a compiled query gives each viewer their own answer', async () => {
