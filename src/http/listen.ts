@@ -32,8 +32,9 @@ const SWEEP_MS = 250;
 /** @throws OperatorError when the address is taken or is none of this machine's */
 export async function listen({ host, port }: Config['http'], fetch: App['fetch']): Promise<Listener> {
   const server = await new Promise<HttpServer>((resolve, reject) => {
-    const made = serve({ fetch, port, hostname: host, serverOptions: SERVER_OPTIONS }, () =>
-      resolve(made as HttpServer),
+    const made = serve(
+      { fetch: answerTogether(fetch), port, hostname: host, serverOptions: SERVER_OPTIONS },
+      () => resolve(made as HttpServer),
     );
     made.once('error', (error) => reject(explain(error, host, port)));
   });
@@ -74,6 +75,25 @@ export async function listen({ host, port }: Config['http'], fetch: App['fetch']
       HttpServer.prototype.close.call(server);
       return cutOff;
     },
+  };
+}
+
+/**
+ * Holds answers back until the end of the event loop's turn, and so sends those of a turn one right after the other.
+ * Each that is sent alone wakes its reader, which takes as long as a small query; readers that are awake need no waking.
+ */
+function answerTogether(fetch: App['fetch']): App['fetch'] {
+  let endOfTurn: Promise<void> | undefined;
+  return async (request) => {
+    const response = await fetch(request);
+    endOfTurn ??= new Promise((resolve) =>
+      setImmediate(() => {
+        endOfTurn = undefined;
+        resolve();
+      }),
+    );
+    await endOfTurn;
+    return response;
   };
 }
 
