@@ -4,13 +4,15 @@ import {
   type GraphQLSchema,
   Kind,
   OperationTypeNode,
+  visit,
 } from 'graphql';
 import type { Config } from '../config.ts';
-import { ExecutionTimeout } from '../errors.ts';
+import { type CompiledQuery, compileQuery } from './compile.ts';
 import { buildCompiledSchema } from './compiled-schema.ts';
 import type { Context } from './context.ts';
 import { findOperationFaults, withinTime } from './limits.ts';
 import { findNeededScopes, type PassesChecks } from './needed-scopes.ts';
+import { coerceVariables, findOperation, type Operation } from './operation.ts';
 
 /** Compiling takes as long as some dozen executions: it has to be worth it. */
 const COMPILE_AFTER = 5;
@@ -18,13 +20,10 @@ const COMPILE_AFTER = 5;
 /** Variables whose verdict is kept: front ends ask for the same pages over and over. */
 const KEPT_VERDICTS = 50;
 
+/** Forms of one document, one for each set of answers to its `@skip` and `@include`. */
+const KEPT_FORMS = 8;
+
 type Variables = Record<string, unknown>;
-interface Compiled {
-  /** Without a check of scopes. */
-  run: (context: Context, variables: Variables) => Promise<ExecutionResult>;
-  /** Whether the viewer would pass them all. */
-  passesChecks: PassesChecks;
-}
 
 /** A document of one query that may come again. */
 export interface RepeatedQuery {
@@ -42,14 +41,14 @@ export interface RepeatedQuery {
 
 /** @returns null for what is never compiled: mutations must not run twice, and several operations are rare */
 export function createRepeatedQuery(document: DocumentNode, limits: Config['limits']): RepeatedQuery | null {
-  const [operation, ...others] = document.definitions.filter(
-    (node) => node.kind === Kind.OPERATION_DEFINITION,
-  );
-  if (operation?.operation !== OperationTypeNode.QUERY || others.length > 0) return null;
+  const found = findOperation(document);
+  if (found?.operation.operation !== OperationTypeNode.QUERY) return null;
+  const { operation } = found;
 
   let uses = 0;
-  let compiled: Compiled | null = null;
+  let passesChecks: PassesChecks | undefined;
   const verdicts = new Map<string, boolean>();
+  const formFor = createForms(document, found);
 
   const names = operation.variableDefinitions?.map(({ variable }) => variable.name.value) ?? [];
 
@@ -70,28 +69,56 @@ export function createRepeatedQuery(document: DocumentNode, limits: Config['limi
   return {
     async run(operationName, variables, context) {
       // Strangers must not make us compile.
-      if (context.viewer && ++uses === COMPILE_AFTER) compiled = await compile(document);
-      if (!compiled?.passesChecks(context.viewer)) return null;
+      if (!context.viewer || ++uses < COMPILE_AFTER) return null;
+      passesChecks ??= findNeededScopes(document);
+      if (!passesChecks(context.viewer)) return null;
       if (operationName !== null && operationName !== operation.name?.value) return null;
       if (!isWithinLimits(variables)) return null;
-      const { run } = compiled;
-      const result = await withinTime(limits.executionMs, () => run(context, variables));
-      const isAnswer = !result.errors || result.errors[0]?.originalError instanceof ExecutionTimeout;
-      return isAnswer ? result : null;
+      const coerced = names.length === 0 ? variables : coerceVariables(compiledSchema(), found, variables);
+      const query = coerced && formFor(coerced);
+      if (!query) return null;
+      try {
+        return await withinTime(limits.executionMs, async () => ({ data: await query(context, coerced) }));
+      } catch {
+        return null;
+      }
     },
   };
 }
 
-/** Made when it is first needed, as the compiler is loaded then: a start does not wait for them. */
-let compiledSchema: GraphQLSchema | undefined;
+/** @returns the compiled form for variables, which decide what a document's `@skip` and `@include` leave of it */
+function createForms(document: DocumentNode, { operation }: Operation) {
+  const forms = new Map<string, CompiledQuery | null>();
+  const deciding = new Set<string>();
+  visit(document, {
+    Directive(node) {
+      for (const { value } of node.arguments ?? []) {
+        if (value.kind === Kind.VARIABLE) deciding.add(value.name.value);
+      }
+    },
+  });
 
-async function compile(document: DocumentNode): Promise<Compiled | null> {
-  const { compileQuery, isCompiledQuery } = await import('graphql-jit');
-  compiledSchema ??= buildCompiledSchema();
-  const query = compileQuery(compiledSchema, document);
-  if (!isCompiledQuery(query)) return null;
-  return {
-    run: async (context, variables) => query.query(undefined, context, variables),
-    passesChecks: findNeededScopes(document),
+  return (variables: Variables): CompiledQuery | null => {
+    const conditions = Object.fromEntries([...deciding].map((name) => [name, variables[name]]));
+    const key = JSON.stringify(conditions);
+    const known = forms.get(key);
+    if (known !== undefined) return known;
+    let form: CompiledQuery | null = null;
+    try {
+      form = compileQuery(compiledSchema(), document, operation, conditions);
+    } catch {
+      // Introspection, or arguments that only the ordinary way has words for.
+    }
+    if (forms.size >= KEPT_FORMS) forms.clear();
+    forms.set(key, form);
+    return form;
   };
+}
+
+let schema: GraphQLSchema | undefined;
+
+/** Made when it is first needed: a start does not wait for it. */
+function compiledSchema(): GraphQLSchema {
+  schema ??= buildCompiledSchema();
+  return schema;
 }

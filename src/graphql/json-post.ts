@@ -60,7 +60,8 @@ export function createJsonPost(
         ? await read(processRegularResult(result, { Response } as never, mediaType))
         : {
             status: 200,
-            body: JSON.stringify(result),
+            // As bytes: text would be joined with the headers first, which copies it.
+            body: Buffer.from(JSON.stringify(result)),
             headers: { 'content-type': `${mediaType}; charset=utf-8` },
           };
       logRequest(log, { requestId, method: 'POST', route: PATH, status, start, viewer });
