@@ -2,12 +2,12 @@ import type { Actor } from '../auth/viewer.ts';
 import type { Transaction } from '../db/client.ts';
 import { newId } from '../db/new-id.ts';
 import {
-  columnsOf,
   createReviver,
   type Row,
   type StoredModel,
   type StoredRow,
   tableOf,
+  toStored,
 } from '../db/stored-rows.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import { type AuditEntry, auditRow } from './record.ts';
@@ -36,26 +36,32 @@ export async function insertAudited<const Rows extends readonly NewRow[]>(
   rows: Rows,
   entry: AuditEntry,
 ): Promise<Inserted<Rows>> {
-  const inserts = [...rows, { model: 'AuditEvent', data: auditRow(actor, entry) } as const].map(
-    ({ model, data }, place) => Prisma.sql`${nameOf(place)} AS (${insertOf(model, data)} RETURNING *)`,
+  const all = [...rows, { model: 'AuditEvent', data: auditRow(actor, entry) } as const].map(
+    ({ model, data }) => ({ model, row: toStored(model, withDefaults(data)) }),
   );
-  const stored = rows.map(
-    (_row, place) => Prisma.sql`(SELECT row_to_json(${nameOf(place)}) FROM ${nameOf(place)})`,
-  );
+  const inserts = all
+    .map(({ model, row }, place) => `row${place} AS (${insertOf(model, row, place)})`)
+    .join(', ');
+  const inserted = rows.map((_row, place) => `(SELECT row_to_json(row${place}) FROM row${place})`).join(', ');
+  // All values go as one, so that the statement's text stays the same, and PostgreSQL plans it once.
+  const values = JSON.stringify(all.map(({ row }) => row));
   const [answer] = await db.$queryRaw<{ rows: StoredRow[] }[]>`
-    WITH ${Prisma.join(inserts)} SELECT json_build_array(${Prisma.join(stored)}) AS rows`;
+    WITH given AS (SELECT ${values}::json AS rows), ${Prisma.raw(inserts)}
+    SELECT json_build_array(${Prisma.raw(inserted)}) AS rows`;
   return rows.map(({ model }, place) => createReviver(model)(answer?.rows[place] ?? {})) as Inserted<Rows>;
 }
 
-/** Parts of the statement are called row0, row1 … */
-const nameOf = (place: number) => Prisma.raw(`row${place}`);
-
-function insertOf(model: StoredModel, data: object): Prisma.Sql {
-  // As Prisma does: a row that never changed was updated when it was created.
+/** As Prisma does: a row that never changed was updated when it was created. */
+function withDefaults(data: object): Record<string, unknown> {
   const now = new Date();
-  const values: Record<string, unknown> = { id: newId(), createdAt: now, updatedAt: now, ...data };
-  const columns = columnsOf(model).filter(({ name }) => values[name] !== undefined);
-  const names = columns.map(({ column }) => `"${column}"`).join(', ');
-  return Prisma.sql`INSERT INTO ${tableOf(model)} (${Prisma.raw(names)})
-    VALUES (${Prisma.join(columns.map(({ name }) => values[name]))})`;
+  return { id: newId(), createdAt: now, updatedAt: now, ...data };
+}
+
+function insertOf(model: StoredModel, row: StoredRow, place: number): string {
+  const { sql: table } = tableOf(model);
+  const columns = Object.keys(row)
+    .map((column) => `"${column}"`)
+    .join(', ');
+  return `INSERT INTO ${table} (${columns})
+    SELECT ${columns} FROM json_populate_record(null::${table}, (SELECT rows -> ${place} FROM given)) RETURNING *`;
 }

@@ -46,8 +46,19 @@ const columns = new Map(
   ]),
 );
 
-/** The columns of a model's table. */
-export function columnsOf(model: Model): Column[] {
+/** Makes of a row, or of a part of it, what PostgreSQL makes the row of. Other properties than columns are left out. */
+export function toStored(model: Model, row: Record<string, unknown>): StoredRow {
+  const stored: StoredRow = {};
+  for (const { name, column } of columnsOf(model)) {
+    const value = row[name];
+    if (value === undefined) continue;
+    // A date writes itself.
+    stored[column] = value instanceof Uint8Array ? `\\x${Buffer.from(value).toString('hex')}` : value;
+  }
+  return stored;
+}
+
+function columnsOf(model: Model): Column[] {
   return columns.get(model) ?? [];
 }
 
