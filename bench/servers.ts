@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +11,15 @@ import type { Words } from './workloads.ts';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 const peer = (name: string) => join(root, 'bench/.build/bench/peers', `${name}.js`);
+
+/** What `npm start` gives to Node. */
+function startArguments(): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    scripts: { start: string };
+  };
+  const [, ...given] = scripts.start.split(' ');
+  return given.map((each) => (each.endsWith('.js') ? join(root, each) : each));
+}
 
 export interface ServerKind {
   name: string;
@@ -28,7 +38,7 @@ export const serverKinds: ServerKind[] = [
     title: 'Gatehouse',
     words: 'gatehouse',
     role: 'gatehouse',
-    command: [process.execPath, join(root, 'dist/main.js'), 'serve'],
+    command: [process.execPath, ...startArguments()],
   },
   {
     name: 'mercurius',

@@ -72,3 +72,13 @@ describe('.env.example', () => {
     expect(parseConfig(filled).http.publicUrl).toBe('https://gatehouse.example');
   });
 });
+
+it.each(['Dockerfile', 'docs/operations.md'])('%s starts the server as `npm start` does', (path) => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: { start: string } };
+  // The image names the program and its arguments in an array, the subcommand apart.
+  const [start = ''] = scripts.start.split(' serve');
+  const text = read(path).replaceAll(/", "/g, ' ').replaceAll(/\s+/g, ' ');
+  expect(text.match(/node [-\w= ]*dist\/main\.js(?! user)/g)).toSatisfy(
+    (commands: string[]) => commands.length > 0 && commands.every((command) => command === start),
+  );
+});
