@@ -65,16 +65,19 @@ export function compileQuery(
   const namedFragments = Object.fromEntries(fragments);
 
   function compileObject(type: GraphQLObjectType, sets: SelectionSetNode[], path: Path | undefined) {
-    const fields = collectFields(schema, fragments, conditions, type, sets);
-    const blank: Values = {};
-    const fill: ((target: Values, source: unknown, run: Run) => void)[] = [];
-    for (const [key, nodes] of fields) {
-      const [{ name }] = nodes;
-      blank[key] = name.value === TypeNameMetaFieldDef.name ? type.name : null;
-      const field = type.getFields()[name.value];
-      if (field) fill.push(compileField(type, field, nodes, { prev: path, key, typename: type.name }));
-      else if (blank[key] === null) throw new Error(`The field ${type.name}.${name.value} is not compiled.`);
-    }
+    const fields = [...collectFields(schema, fragments, conditions, type, sets)];
+    // Properties that are there from the start are quick to fill, and a client may call one of them `__proto__`.
+    const blank: Values = Object.fromEntries(
+      fields.map(([key, [{ name }]]) => [key, name.value === TypeNameMetaFieldDef.name ? type.name : null]),
+    );
+    const fill = fields
+      .filter(([, [{ name }]]) => name.value !== TypeNameMetaFieldDef.name)
+      .map(([key, nodes]) => {
+        const name = nodes[0].name.value;
+        const field = type.getFields()[name];
+        if (!field) throw new Error(`The field ${type.name}.${name} is not compiled.`);
+        return compileField(type, field, nodes, { prev: path, key, typename: type.name });
+      });
     return (source: unknown, run: Run): Values => {
       const target = { ...blank };
       for (const put of fill) put(target, source, run);

@@ -102,14 +102,14 @@ function createForms(document: DocumentNode, { operation }: Operation) {
     const conditions = Object.fromEntries([...deciding].map((name) => [name, variables[name]]));
     const key = JSON.stringify(conditions);
     const known = forms.get(key);
-    if (known !== undefined) return known;
+    // Whoever asks in ever new ways must not make us compile each time.
+    if (known !== undefined || forms.size === KEPT_FORMS) return known ?? null;
     let form: CompiledQuery | null = null;
     try {
       form = compileQuery(compiledSchema(), document, operation, conditions);
     } catch {
       // Introspection, or arguments that only the ordinary way has words for.
     }
-    if (forms.size >= KEPT_FORMS) forms.clear();
     forms.set(key, form);
     return form;
   };

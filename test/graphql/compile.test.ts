@@ -98,6 +98,7 @@ describe('a compiled query answers as graphql-js does', () => {
   it.each([
     '{ box { id size label __typename grid } }',
     '{ __typename box { size: id id: size } }',
+    '{ __proto__: box { constructor: id __proto__: size toString: label } hasOwnProperty: __typename }',
     '{ nothing { id } other: box(id: "none") { id } }',
     '{ box { late { late { id } size } lateList { id late { id } } id } }',
     '{ things { __typename ... on Node { id } ... on Ball { radius } ... on Box { inside { ... on Ball { id } } } } }',
