@@ -23,6 +23,7 @@ import {
   type SelectionNode,
   type SelectionSetNode,
   TypeNameMetaFieldDef,
+  visit,
 } from 'graphql';
 import type { Context } from './context.ts';
 import { fragmentsOf } from './operation.ts';
@@ -37,6 +38,8 @@ export type CompiledQuery = (context: Context, variables: Values) => Promise<Val
 interface Run {
   context: Context;
   variables: Values;
+  /** What its resolvers were told already: the same for each row. */
+  infos: GraphQLResolveInfo[];
   /** Calls back when the value is there. The run ends when nothing is waited for any more. */
   wait: (value: PromiseLike<unknown>, then: (value: unknown) => void) => void;
 }
@@ -63,6 +66,8 @@ export function compileQuery(
 ): CompiledQuery {
   const fragments = fragmentsOf(document);
   const namedFragments = Object.fromEntries(fragments);
+  /** What each resolver is told, but for the values of variables. */
+  const infos: GraphQLResolveInfo[] = [];
 
   function compileObject(type: GraphQLObjectType, sets: SelectionSetNode[], path: Path | undefined) {
     const fields = [...collectFields(schema, fragments, conditions, type, sets)];
@@ -105,6 +110,7 @@ export function compileQuery(
       operation,
       variableValues: {},
     };
+    const place = infos.push(info) - 1;
     const complete = compileValue(type, fieldNodes, info);
 
     function put(target: Values, value: unknown, run: Run): void {
@@ -122,17 +128,13 @@ export function compileQuery(
       return (target: Values, source: unknown, run: Run) => put(target, (source as Values)[name], run);
 
     const [node] = fieldNodes;
-    const hasVariables = (operation.variableDefinitions?.length ?? 0) > 0;
-    const args = hasVariables ? null : getArgumentValues(field, node);
+    const args = hasVariable(node) ? null : getArgumentValues(field, node);
     return (target: Values, source: unknown, run: Run) => {
       const { context, variables } = run;
-      const value = args
-        ? resolve(source, args, context, info)
-        : resolve(source, getArgumentValues(field, node, variables), context, {
-            ...info,
-            variableValues: variables,
-          });
-      put(target, value, run);
+      const given = args ?? getArgumentValues(field, node, variables);
+      const told = run.infos[place] ?? { ...info, variableValues: variables };
+      run.infos[place] = told;
+      put(target, resolve(source, given, context, told), run);
     };
   }
 
@@ -188,12 +190,14 @@ export function compileQuery(
       schema.getPossibleTypes(type).map((one) => [one.name, compileObject(one, sets, info.path)]),
     );
     return (value, run) => {
-      const complete = possible.get(String(resolveType(value, run.context, info, type)));
+      const told = { ...info, variableValues: run.variables };
+      const complete = possible.get(String(resolveType(value, run.context, told, type)));
       if (!complete) throw new Error(`A ${type.name} is of no known type.`);
       return complete(value, run);
     };
   }
 
+  const hasVariables = (operation.variableDefinitions?.length ?? 0) > 0;
   const start = compileObject(
     schema.getQueryType() as GraphQLObjectType,
     [operation.selectionSet],
@@ -211,6 +215,7 @@ export function compileQuery(
       const run: Run = {
         context,
         variables,
+        infos: hasVariables ? [] : infos,
         wait(value, then) {
           awaited += 1;
           value.then((there) => {
@@ -272,6 +277,18 @@ function isIncluded(node: SelectionNode, conditions: Values): boolean {
   const skip = getDirectiveValues(GraphQLSkipDirective, node, conditions);
   const include = getDirectiveValues(GraphQLIncludeDirective, node, conditions);
   return skip?.if !== true && include?.if !== false;
+}
+
+function hasVariable({ arguments: given = [] }: FieldNode): boolean {
+  let found = false;
+  for (const argument of given) {
+    visit(argument, {
+      Variable() {
+        found = true;
+      },
+    });
+  }
+  return found;
 }
 
 /** Prisma's promises are none of JavaScript's class. */

@@ -1,5 +1,13 @@
 import fc from 'fast-check';
-import { buildSchema, execute, type GraphQLSchema, isObjectType, parse, validate } from 'graphql';
+import {
+  buildSchema,
+  execute,
+  type GraphQLResolveInfo,
+  type GraphQLSchema,
+  isObjectType,
+  parse,
+  validate,
+} from 'graphql';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compileQuery } from '../../src/graphql/compile.ts';
 import type { Context } from '../../src/graphql/context.ts';
@@ -39,7 +47,9 @@ const box = (id: string): Values => ({
   broken: new Error('broken'),
 });
 
-const resolvers: Record<string, Record<string, (source: Values, args: Values) => unknown>> = {
+type Resolve = (source: Values, args: Values, context: Context, info: GraphQLResolveInfo) => unknown;
+
+const resolvers: Record<string, Record<string, Resolve>> = {
   Query: {
     box: (_source, { id }) => (id === 'none' ? null : box(String(id))),
     node: (_source, { id }) =>
@@ -55,7 +65,8 @@ const resolvers: Record<string, Record<string, (source: Values, args: Values) =>
     fails: () => {
       throw new Error('fails');
     },
-    echo: (_source, args) => JSON.stringify(args),
+    echo: (_source, args, _context, { fieldName, parentType, variableValues }) =>
+      JSON.stringify({ args, fieldName, parentType, variableValues }),
   },
 };
 
