@@ -80,7 +80,8 @@ export async function listen({ host, port }: Config['http'], fetch: App['fetch']
 
 /**
  * Holds answers back until the end of the event loop's turn, and so sends those of a turn one right after the other.
- * Each that is sent alone wakes its reader, which takes as long as a small query; readers that are awake need no waking.
+ * A reader on the same machine, as a proxy often is, has to be woken for each that is sent alone, which takes as long as
+ * a small query; the first of several wakes it for all.
  */
 function answerTogether(fetch: App['fetch']): App['fetch'] {
   let endOfTurn: Promise<void> | undefined;

@@ -1,12 +1,14 @@
 /** Longer ones are no path of ours. */
 const MAX_LENGTH = 2_048;
+/** Nobody encodes a path so often that decoding it again and again gives more. */
+const MAX_FORMS = 20;
 /** Any origin that nothing links to. */
 const HERE = 'http://here.invalid';
 
 /**
  * Where to go after a form or a flow: a path of this server, with its query, or the fallback. What browsers would
  * read as another host (`//host`, `/\host`, `/<tab>/host`, `/.//host`), or might after proxies have decoded it
- * (`/%2fhost`), is not taken: an open redirect lends our name to somebody else's page (RFC 9700 section 4.11).
+ * (`/%2fhost`, `/%2f/..`), is not taken: an open redirect lends our name to somebody else's page (RFC 9700 section 4.11).
  */
 export function localPath(text: string | null | undefined, fallback = '/'): string {
   // Browsers drop tabs and newlines before they parse, and read a backslash as a slash.
@@ -15,16 +17,17 @@ export function localPath(text: string | null | undefined, fallback = '/'): stri
 }
 
 function staysHere(text: string): boolean {
-  let path = text;
-  for (let before = ''; path !== before; ) {
-    before = path;
-    if (!URL.canParse(path, HERE)) return false;
+  const [written = ''] = text.split(/[?#]/);
+  const paths = new Set([written]);
+  // What is added while the set is walked is walked, too.
+  for (const path of paths) {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what the pattern looks for
+    if (paths.size > MAX_FORMS || /[\x00-\x1f\x7f\\]/.test(path) || !URL.canParse(path, HERE)) return false;
     const { origin, pathname } = new URL(path, HERE);
     // Without its dot segments it has to begin with a single slash.
     if (origin !== HERE || pathname.startsWith('//')) return false;
-    path = decode(pathname);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what the pattern looks for
-    if (/[\x00-\x1f\x7f\\]/.test(path)) return false;
+    // A proxy may decode the path as it was written, or what a browser makes of it.
+    paths.add(decode(path)).add(decode(pathname));
   }
   return true;
 }
