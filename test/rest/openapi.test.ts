@@ -75,6 +75,18 @@ describe('/openapi.json', () => {
     }
   });
 
+  it('shows a key that is taken', async () => {
+    const { token } = await gateway.user();
+    const { properties } = document.components.schemas.GitflicNewSshKey;
+    const response = await gateway.fetch('/user/settings/add-ssh-key', {
+      method: 'POST',
+      token,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ title: 'laptop', publicKey: properties.publicKey.example }),
+    });
+    expect(response.status).toBe(200);
+  });
+
   it('describes every body', () => {
     for (const [name, schema] of Object.entries<{ description?: string }>(document.components.schemas)) {
       expect(schema.description, name).toMatch(/\w/);

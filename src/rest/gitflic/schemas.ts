@@ -83,7 +83,7 @@ export const NewSshKey = z
       publicKey: requiredText('publicKey').meta({
         description: "A public key in OpenSSH's format, in one line.",
         example:
-          'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDkxja/2VmTEsJDTtf3bI4XYDpb58fvKfSjy7/u8EZeI ada@example.com',
+          'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAII2dttUxyIWhATnoqZC1Ra5qFr6bCRqANZdP6dKkn1Zp ada@example.com',
       }),
       title: requiredText('title').meta({ description: 'What you call it.' }),
       expiresAt: expiry,
