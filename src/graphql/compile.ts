@@ -47,6 +47,9 @@ interface Run {
 /** Makes of a field's value what stands in the answer. */
 type Complete = (value: unknown, run: Run) => unknown;
 
+/** Tells what a resolver is told. */
+type InfoOf = (run: Run) => GraphQLResolveInfo;
+
 /**
  * Makes a function of a query, which answers as graphql-js does when nothing goes wrong, and knows nothing of errors:
  * whoever calls it asks graphql-js again then. So it keeps no account of where in the answer it is, which is most of
@@ -85,7 +88,7 @@ export function compileQuery(
       });
     return (source: unknown, run: Run): Values => {
       const target = { ...blank };
-      for (const put of fill) put(target, source, run);
+      for (const fillOne of fill) fillOne(target, source, run);
       return target;
     };
   }
@@ -111,47 +114,41 @@ export function compileQuery(
       variableValues: {},
     };
     const place = infos.push(info) - 1;
-    const complete = compileValue(type, fieldNodes, info);
+    const infoOf = (run: Run): GraphQLResolveInfo => {
+      const told = run.infos[place] ?? { ...info, variableValues: run.variables };
+      run.infos[place] = told;
+      return told;
+    };
+    const complete = compileValue(type, fieldNodes, path, infoOf);
 
-    function put(target: Values, value: unknown, run: Run): void {
-      if (typeof value === 'object' && value !== null) {
-        if (value instanceof Error) throw value;
-        if (isPromise(value)) {
-          run.wait(value, (there) => put(target, there, run));
-          return;
-        }
-      }
-      target[key] = complete(value, run);
+    if (resolve === defaultFieldResolver) {
+      return (target: Values, source: unknown, run: Run) =>
+        put(target, key, (source as Values)[name], complete, run);
     }
-
-    if (resolve === defaultFieldResolver)
-      return (target: Values, source: unknown, run: Run) => put(target, (source as Values)[name], run);
 
     const [node] = fieldNodes;
     const args = hasVariable(node) ? null : getArgumentValues(field, node);
     return (target: Values, source: unknown, run: Run) => {
       const { context, variables } = run;
       const given = args ?? getArgumentValues(field, node, variables);
-      const told = run.infos[place] ?? { ...info, variableValues: variables };
-      run.infos[place] = told;
-      put(target, resolve(source, given, context, told), run);
+      put(target, key, resolve(source, given, context, infoOf(run)), complete, run);
     };
   }
 
-  function compileValue(type: GraphQLOutputType, nodes: Nodes, info: GraphQLResolveInfo): Complete {
+  function compileValue(type: GraphQLOutputType, nodes: Nodes, path: Path, infoOf: InfoOf): Complete {
     if (isNonNullType(type)) {
-      const complete = compilePresent(type.ofType, nodes, info);
+      const complete = compilePresent(type.ofType, nodes, path, infoOf);
       return (value, run) => {
         if (value === null || value === undefined) throw new Error('A value is missing.');
         return complete(value, run);
       };
     }
-    const complete = compilePresent(type, nodes, info);
+    const complete = compilePresent(type, nodes, path, infoOf);
     return (value, run) => (value === null || value === undefined ? null : complete(value, run));
   }
 
   /** What is not null, whatever its type says. */
-  function compilePresent(type: GraphQLOutputType, nodes: Nodes, info: GraphQLResolveInfo): Complete {
+  function compilePresent(type: GraphQLOutputType, nodes: Nodes, path: Path, infoOf: InfoOf): Complete {
     if (isLeafType(type)) {
       return (value) => {
         const leaf = type.serialize(value);
@@ -160,38 +157,33 @@ export function compileQuery(
       };
     }
     if (isListType(type)) {
-      const complete = compileValue(type.ofType, nodes, info);
+      const complete = compileValue(type.ofType, nodes, path, infoOf);
       return (value, run) => {
         if (!Array.isArray(value)) throw new Error('A list is none.');
         const list: unknown[] = new Array(value.length);
         value.forEach((item, i) => {
-          if (item instanceof Error) throw item;
-          if (isPromise(item)) {
-            run.wait(item, (there) => {
-              list[i] = complete(there, run);
-            });
-          } else list[i] = complete(item, run);
+          put(list, i, item, complete, run);
         });
         return list;
       };
     }
     const sets = nodes.flatMap(({ selectionSet }) => selectionSet ?? []);
-    if (isAbstractType(type)) return compileAbstract(type, sets, info);
-    return compileObject(type as GraphQLObjectType, sets, info.path);
+    if (isAbstractType(type)) return compileAbstract(type, sets, path, infoOf);
+    return compileObject(type as GraphQLObjectType, sets, path);
   }
 
   function compileAbstract(
     type: GraphQLAbstractType,
     sets: SelectionSetNode[],
-    info: GraphQLResolveInfo,
+    path: Path,
+    infoOf: InfoOf,
   ): Complete {
     const resolveType = type.resolveType ?? defaultTypeResolver;
     const possible = new Map(
-      schema.getPossibleTypes(type).map((one) => [one.name, compileObject(one, sets, info.path)]),
+      schema.getPossibleTypes(type).map((one) => [one.name, compileObject(one, sets, path)]),
     );
     return (value, run) => {
-      const told = { ...info, variableValues: run.variables };
-      const complete = possible.get(String(resolveType(value, run.context, told, type)));
+      const complete = possible.get(String(resolveType(value, run.context, infoOf(run), type)));
       if (!complete) throw new Error(`A ${type.name} is of no known type.`);
       return complete(value, run);
     };
@@ -231,6 +223,24 @@ export function compileQuery(
       data = start(undefined, run);
       settle();
     });
+}
+
+/** Puts a value where it belongs in the answer, once it is there. */
+function put<Key extends string | number>(
+  target: Record<Key, unknown>,
+  key: Key,
+  value: unknown,
+  complete: Complete,
+  run: Run,
+): void {
+  if (typeof value === 'object' && value !== null) {
+    if (value instanceof Error) throw value;
+    if (isPromise(value)) {
+      run.wait(value, (there) => put(target, key, there, complete, run));
+      return;
+    }
+  }
+  target[key] = complete(value, run);
 }
 
 /** The nodes of one field of the answer: it may be written down several times. */
@@ -292,6 +302,6 @@ function hasVariable({ arguments: given = [] }: FieldNode): boolean {
 }
 
 /** Prisma's promises are none of JavaScript's class. */
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
+function isPromise(value: object): value is PromiseLike<unknown> {
+  return 'then' in value && typeof value.then === 'function';
 }

@@ -28,6 +28,8 @@ const schema = buildSchema(`
     late: Box
     lateList: [Box]!
     fails: String
+    faultyLabels: [String]!
+    faultyBoxes: [Box]!
     missing: String!
     echo(text: String = "none", filter: Filter, times: Int! = 1): String!
   }
@@ -62,6 +64,8 @@ const resolvers: Record<string, Record<string, Resolve>> = {
     inside: ({ id }) => [ball(`${id}.1`), box(`${id}.2`)],
     late: async ({ id }) => box(`${id}.late`),
     lateList: ({ id }) => [Promise.resolve(box(`${id}.1`)), null, box(`${id}.2`)],
+    faultyLabels: () => ['a', new Error('fails')],
+    faultyBoxes: ({ id }) => [box(`${id}.1`), Promise.resolve(new Error('fails'))],
     fails: () => {
       throw new Error('fails');
     },
@@ -123,6 +127,8 @@ describe('a compiled query answers as graphql-js does', () => {
   it.each([
     '{ box { fails id } }',
     '{ box { late { missing } } }',
+    '{ box { faultyLabels } }',
+    '{ box { faultyBoxes { label } } }',
     '{ never { id } }',
     '{ __schema { queryType { name } } }',
     '{ box { id __typename } __type(name: "Box") { name } }',
