@@ -3,36 +3,43 @@ import {
   defaultFieldResolver,
   defaultTypeResolver,
   type FieldNode,
-  type FragmentDefinitionNode,
   type GraphQLAbstractType,
   type GraphQLField,
-  GraphQLIncludeDirective,
   type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLResolveInfo,
   type GraphQLSchema,
-  GraphQLSkipDirective,
   getArgumentValues,
-  getDirectiveValues,
   isAbstractType,
   isLeafType,
   isListType,
   isNonNullType,
-  Kind,
   type OperationDefinitionNode,
-  type SelectionNode,
   type SelectionSetNode,
   TypeNameMetaFieldDef,
   visit,
 } from 'graphql';
+import { collectFields, type Nodes } from './collect-fields.ts';
 import type { Context } from './context.ts';
 import { fragmentsOf } from './operation.ts';
 
 type Path = GraphQLResolveInfo['path'];
 type Values = Record<string, unknown>;
 
-/** Runs a query. Rejects when anything at all is not as it should be. */
-export type CompiledQuery = (context: Context, variables: Values) => Promise<Values>;
+/** Runs a query, and writes its data as JSON. Rejects when anything at all is not as it should be. */
+export type CompiledQuery = (context: Context, variables: Values) => Promise<string>;
+
+/** What a resolver may give in the place of an object, or of a list of them: the answer to the field's selection. */
+export class Json {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** JSON in the making. What comes later has a place of its own. */
+type Text = (string | Text)[];
 
 /** One run of a query. */
 interface Run {
@@ -44,8 +51,8 @@ interface Run {
   wait: (value: PromiseLike<unknown>, then: (value: unknown) => void) => void;
 }
 
-/** Makes of a field's value what stands in the answer. */
-type Complete = (value: unknown, run: Run) => unknown;
+/** Writes a field's value. */
+type Write = (value: unknown, run: Run, text: Text) => void;
 
 /** Tells what a resolver is told. */
 type InfoOf = (run: Run) => GraphQLResolveInfo;
@@ -53,7 +60,8 @@ type InfoOf = (run: Run) => GraphQLResolveInfo;
 /**
  * Makes a function of a query, which answers as graphql-js does when nothing goes wrong, and knows nothing of errors:
  * whoever calls it asks graphql-js again then. So it keeps no account of where in the answer it is, which is most of
- * what other executors do for each value. What the document tells is looked at once:
+ * what other executors do for each value; and it writes JSON at once, without objects that are thrown away when they
+ * are written. What the document tells is looked at once:
  *
  * - A field without a resolver is a property of its parent, neither a method nor a promise.
  * - `info.path` of a resolver goes without the indices of lists.
@@ -67,29 +75,27 @@ export function compileQuery(
   operation: OperationDefinitionNode,
   conditions: Values,
 ): CompiledQuery {
-  const fragments = fragmentsOf(document);
-  const namedFragments = Object.fromEntries(fragments);
+  const fragments = Object.fromEntries(fragmentsOf(document));
   /** What each resolver is told, but for the values of variables. */
   const infos: GraphQLResolveInfo[] = [];
 
-  function compileObject(type: GraphQLObjectType, sets: SelectionSetNode[], path: Path | undefined) {
-    const fields = [...collectFields(schema, fragments, conditions, type, sets)];
-    // Properties that are there from the start are quick to fill, and a client may call one of them `__proto__`.
-    const blank: Values = Object.fromEntries(
-      fields.map(([key, [{ name }]]) => [key, name.value === TypeNameMetaFieldDef.name ? type.name : null]),
-    );
-    const fill = fields
-      .filter(([, [{ name }]]) => name.value !== TypeNameMetaFieldDef.name)
-      .map(([key, nodes]) => {
-        const name = nodes[0].name.value;
-        const field = type.getFields()[name];
-        if (!field) throw new Error(`The field ${type.name}.${name} is not compiled.`);
-        return compileField(type, field, nodes, { prev: path, key, typename: type.name });
-      });
-    return (source: unknown, run: Run): Values => {
-      const target = { ...blank };
-      for (const fillOne of fill) fillOne(target, source, run);
-      return target;
+  function compileObject(type: GraphQLObjectType, sets: SelectionSetNode[], path: Path | undefined): Write {
+    const selecting = { schema, fragments, variableValues: conditions };
+    const fields = [...collectFields(selecting, type, sets)].map(([key, nodes], i) => {
+      const name = nodes[0].name.value;
+      const start = `${i === 0 ? '{' : ','}${JSON.stringify(key)}:`;
+      if (name === TypeNameMetaFieldDef.name) return { start: start + JSON.stringify(type.name) };
+      const field = type.getFields()[name];
+      if (!field) throw new Error(`The field ${type.name}.${name} is not compiled.`);
+      return { start, write: compileField(type, field, nodes, { prev: path, key, typename: type.name }) };
+    });
+    const end = fields.length === 0 ? '{}' : '}';
+    return (source, run, text) => {
+      for (const { start, write } of fields) {
+        text.push(start);
+        write?.(source, run, text);
+      }
+      text.push(end);
     };
   }
 
@@ -98,9 +104,8 @@ export function compileQuery(
     field: GraphQLField<unknown, unknown>,
     fieldNodes: Nodes,
     path: Path,
-  ) {
+  ): Write {
     const { name, type, resolve = defaultFieldResolver } = field;
-    const { key } = path;
     const info = {
       fieldName: name,
       fieldNodes,
@@ -108,7 +113,7 @@ export function compileQuery(
       parentType,
       path,
       schema,
-      fragments: namedFragments,
+      fragments,
       rootValue: undefined,
       operation,
       variableValues: {},
@@ -119,52 +124,56 @@ export function compileQuery(
       run.infos[place] = told;
       return told;
     };
-    const complete = compileValue(type, fieldNodes, path, infoOf);
+    const write = compileValue(type, fieldNodes, path, infoOf);
 
     if (resolve === defaultFieldResolver) {
-      return (target: Values, source: unknown, run: Run) =>
-        put(target, key, (source as Values)[name], complete, run);
+      return (source, run, text) => put((source as Values)[name], write, run, text);
     }
 
     const [node] = fieldNodes;
     const args = hasVariable(node) ? null : getArgumentValues(field, node);
-    return (target: Values, source: unknown, run: Run) => {
+    return (source, run, text) => {
       const { context, variables } = run;
       const given = args ?? getArgumentValues(field, node, variables);
-      put(target, key, resolve(source, given, context, infoOf(run)), complete, run);
+      put(resolve(source, given, context, infoOf(run)), write, run, text);
     };
   }
 
-  function compileValue(type: GraphQLOutputType, nodes: Nodes, path: Path, infoOf: InfoOf): Complete {
+  function compileValue(type: GraphQLOutputType, nodes: Nodes, path: Path, infoOf: InfoOf): Write {
     if (isNonNullType(type)) {
-      const complete = compilePresent(type.ofType, nodes, path, infoOf);
-      return (value, run) => {
+      const write = compilePresent(type.ofType, nodes, path, infoOf);
+      return (value, run, text) => {
         if (value === null || value === undefined) throw new Error('A value is missing.');
-        return complete(value, run);
+        write(value, run, text);
       };
     }
-    const complete = compilePresent(type, nodes, path, infoOf);
-    return (value, run) => (value === null || value === undefined ? null : complete(value, run));
+    const write = compilePresent(type, nodes, path, infoOf);
+    return (value, run, text) => {
+      if (value === null || value === undefined) text.push('null');
+      else write(value, run, text);
+    };
   }
 
   /** What is not null, whatever its type says. */
-  function compilePresent(type: GraphQLOutputType, nodes: Nodes, path: Path, infoOf: InfoOf): Complete {
+  function compilePresent(type: GraphQLOutputType, nodes: Nodes, path: Path, infoOf: InfoOf): Write {
     if (isLeafType(type)) {
-      return (value) => {
+      return (value, _run, text) => {
         const leaf = type.serialize(value);
         if (leaf === null || leaf === undefined) throw new Error(`A ${type.name} is nothing.`);
-        return leaf;
+        text.push(JSON.stringify(leaf));
       };
     }
     if (isListType(type)) {
-      const complete = compileValue(type.ofType, nodes, path, infoOf);
-      return (value, run) => {
+      const write = compileValue(type.ofType, nodes, path, infoOf);
+      return (value, run, text) => {
         if (!Array.isArray(value)) throw new Error('A list is none.');
-        const list: unknown[] = new Array(value.length);
-        value.forEach((item, i) => {
-          put(list, i, item, complete, run);
-        });
-        return list;
+        let start = '[';
+        for (const item of value) {
+          text.push(start);
+          put(item, write, run, text);
+          start = ',';
+        }
+        text.push(start === '[' ? '[]' : ']');
       };
     }
     const sets = nodes.flatMap(({ selectionSet }) => selectionSet ?? []);
@@ -177,20 +186,20 @@ export function compileQuery(
     sets: SelectionSetNode[],
     path: Path,
     infoOf: InfoOf,
-  ): Complete {
+  ): Write {
     const resolveType = type.resolveType ?? defaultTypeResolver;
     const possible = new Map(
       schema.getPossibleTypes(type).map((one) => [one.name, compileObject(one, sets, path)]),
     );
-    return (value, run) => {
-      const complete = possible.get(String(resolveType(value, run.context, infoOf(run), type)));
-      if (!complete) throw new Error(`A ${type.name} is of no known type.`);
-      return complete(value, run);
+    return (value, run, text) => {
+      const write = possible.get(String(resolveType(value, run.context, infoOf(run), type)));
+      if (!write) throw new Error(`A ${type.name} is of no known type.`);
+      write(value, run, text);
     };
   }
 
   const hasVariables = (operation.variableDefinitions?.length ?? 0) > 0;
-  const start = compileObject(
+  const writeData = compileObject(
     schema.getQueryType() as GraphQLObjectType,
     [operation.selectionSet],
     undefined,
@@ -199,10 +208,10 @@ export function compileQuery(
   return (context, variables) =>
     new Promise((resolve, reject) => {
       let awaited = 1;
-      let data: Values = {};
+      const data: Text = [];
       const settle = () => {
         awaited -= 1;
-        if (awaited === 0) resolve(data);
+        if (awaited === 0) resolve(join(data));
       };
       const run: Run = {
         context,
@@ -220,73 +229,33 @@ export function compileQuery(
           }, reject);
         },
       };
-      data = start(undefined, run);
+      writeData(undefined, run, data);
       settle();
     });
 }
 
-/** Puts a value where it belongs in the answer, once it is there. */
-function put<Key extends string | number>(
-  target: Record<Key, unknown>,
-  key: Key,
-  value: unknown,
-  complete: Complete,
-  run: Run,
-): void {
+/** Writes a value where it belongs in the answer, once it is there. */
+function put(value: unknown, write: Write, run: Run, text: Text): void {
   if (typeof value === 'object' && value !== null) {
+    if (value instanceof Json) {
+      text.push(value.text);
+      return;
+    }
     if (value instanceof Error) throw value;
     if (isPromise(value)) {
-      run.wait(value, (there) => put(target, key, there, complete, run));
+      const place: Text = [];
+      text.push(place);
+      run.wait(value, (there) => put(there, write, run, place));
       return;
     }
   }
-  target[key] = complete(value, run);
+  write(value, run, text);
 }
 
-/** The nodes of one field of the answer: it may be written down several times. */
-type Nodes = readonly [FieldNode, ...FieldNode[]];
-
-/** The fields that a type has in selection sets, by their name in the answer, in the order of the document. */
-function collectFields(
-  schema: GraphQLSchema,
-  fragments: Map<string, FragmentDefinitionNode>,
-  conditions: Values,
-  type: GraphQLObjectType,
-  sets: SelectionSetNode[],
-): Map<string, Nodes> {
-  const fields = new Map<string, Nodes>();
-  const spread = new Set<string>();
-
-  function collect({ selections }: SelectionSetNode): void {
-    for (const node of selections) {
-      if (!isIncluded(node, conditions)) continue;
-      if (node.kind === Kind.FIELD) {
-        const key = (node.alias ?? node.name).value;
-        const known = fields.get(key);
-        fields.set(key, known ? [...known, node] : [node]);
-        continue;
-      }
-      if (node.kind === Kind.FRAGMENT_SPREAD && spread.has(node.name.value)) continue;
-      if (node.kind === Kind.FRAGMENT_SPREAD) spread.add(node.name.value);
-      const fragment = node.kind === Kind.FRAGMENT_SPREAD ? fragments.get(node.name.value) : node;
-      if (fragment && applies(fragment.typeCondition?.name.value)) collect(fragment.selectionSet);
-    }
-  }
-
-  function applies(condition: string | undefined): boolean {
-    const wanted = condition === undefined ? type : schema.getType(condition);
-    return wanted === type || (isAbstractType(wanted) && schema.isSubType(wanted, type));
-  }
-
-  for (const set of sets) collect(set);
-  return fields;
-}
-
-function isIncluded(node: SelectionNode, conditions: Values): boolean {
-  if (!node.directives?.length) return true;
-  const skip = getDirectiveValues(GraphQLSkipDirective, node, conditions);
-  const include = getDirectiveValues(GraphQLIncludeDirective, node, conditions);
-  return skip?.if !== true && include?.if !== false;
+function join(text: Text): string {
+  let joined = '';
+  for (const part of text) joined += typeof part === 'string' ? part : join(part);
+  return joined;
 }
 
 function hasVariable({ arguments: given = [] }: FieldNode): boolean {

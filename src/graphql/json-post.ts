@@ -34,7 +34,7 @@ const MEDIA_TYPES = new Map([
  */
 export function createJsonPost(
   runtime: Runtime,
-  { execute, findKnownDocument }: Pick<GraphQLServer, 'execute' | 'findKnownDocument'>,
+  { executeToJson, findKnownDocument }: Pick<GraphQLServer, 'executeToJson' | 'findKnownDocument'>,
   routes: Fetch,
 ): (request: Request) => Response | Promise<Response> {
   const { config, log } = runtime;
@@ -55,15 +55,21 @@ export function createJsonPost(
       if (!found || found.operation.operation === OperationTypeNode.SUBSCRIPTION)
         return routes(withBody(request, bytes), { requestId });
 
-      const result = await execute(document, params.variables, { viewer, requestId }, params.operationName);
-      const { status, body, headers } = result.errors
-        ? await read(processRegularResult(result, { Response } as never, mediaType))
-        : {
-            status: 200,
-            // As bytes: text would be joined with the headers first, which copies it.
-            body: Buffer.from(JSON.stringify(result)),
-            headers: { 'content-type': `${mediaType}; charset=utf-8` },
-          };
+      const result = await executeToJson(
+        document,
+        params.variables,
+        { viewer, requestId },
+        params.operationName,
+      );
+      const { status, body, headers } =
+        typeof result !== 'string' && result.errors
+          ? await read(processRegularResult(result, { Response } as never, mediaType))
+          : {
+              status: 200,
+              // As bytes: text would be joined with the headers first, which copies it.
+              body: Buffer.from(typeof result === 'string' ? result : JSON.stringify(result)),
+              headers: { 'content-type': `${mediaType}; charset=utf-8` },
+            };
       logRequest(log, { requestId, method: 'POST', route: PATH, status, start, viewer });
       return new Response(body, {
         status,

@@ -92,11 +92,11 @@ function executeWithin(ms: number, execute: ExecuteFunction, args: ExecutionArgs
  *
  * @param giveUp called when the time is over
  */
-export function withinTime(
+export function withinTime<Result>(
   ms: number,
-  run: () => Promise<ExecutionResult>,
+  run: () => Promise<Result>,
   giveUp = () => {},
-): Promise<ExecutionResult> {
+): Promise<Result | ExecutionResult> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       const error = new ExecutionTimeout(ms);

@@ -1,7 +1,7 @@
 import type { DocumentNode } from 'graphql';
 import type { Runtime } from '../runtime.ts';
 import { createDocumentCache } from './document-cache.ts';
-import { createExecute, type Execute } from './execute.ts';
+import { createExecute, createExecuteToJson, type Execute, type ExecuteToJson } from './execute.ts';
 import { createYogaServer, type RequestContext } from './yoga.ts';
 
 /** Up to 64 MB of parsed documents, or some hundred of the usual length. */
@@ -12,6 +12,7 @@ export interface GraphQLServer {
   /** Answers a request to /graphql, whatever it is. */
   fetch: (request: Request, as: RequestContext) => Promise<Response>;
   execute: Execute;
+  executeToJson: ExecuteToJson;
   /** The parsed document of a text that `fetch` has validated and run before. */
   findKnownDocument: (text: string) => DocumentNode | undefined;
 }
@@ -21,9 +22,11 @@ export function createGraphQLServer(runtime: Runtime, stopping?: AbortSignal): G
   const documents = createDocumentCache(CACHED_CHARACTERS);
   const ran = new WeakSet<DocumentNode>();
   const yoga = createYogaServer(runtime, documents, (document) => ran.add(document), stopping);
+  const executeToJson = createExecuteToJson(runtime, yoga);
   return {
     fetch: async (request, as) => yoga.fetch(request, as),
-    execute: createExecute(runtime, yoga),
+    execute: createExecute(executeToJson),
+    executeToJson,
     findKnownDocument(text) {
       const document = documents.get(text);
       return document && ran.has(document) ? document : undefined;
