@@ -34,8 +34,12 @@ export function createPrismaClient(
   return client;
 }
 
-/** Each keeps a plan in each connection. The gateway has some hundred statements. */
+/** Each keeps a plan in each connection. The gateway has some hundred statements of its own. */
 const MAX_PREPARED = 300;
+
+/** Of statements whose text follows from what clients select: whoever selects in ever new ways takes no others' names. */
+const MAX_SELECTED = 100;
+const SELECTED = / AS json_rows\b/;
 
 /** A list of values: such a statement has another text for each length of the list, and would come to thousands. */
 const VARIABLE_LENGTH = / IN \(\$|\), ?\(\$/;
@@ -43,12 +47,16 @@ const VARIABLE_LENGTH = / IN \(\$|\), ?\(\$/;
 /** @returns a name for each text of a statement; empty, which is none, where it had better have none */
 export function createStatementNames(): (query: { sql: string }) => string {
   const names = new Map<string, string>();
+  let selected = 0;
   return ({ sql }) => {
     const known = names.get(sql);
     if (known) return known;
-    if (names.size >= MAX_PREPARED || VARIABLE_LENGTH.test(sql)) return '';
+    const isSelected = SELECTED.test(sql);
+    const isFull = isSelected ? selected >= MAX_SELECTED : names.size - selected >= MAX_PREPARED;
+    if (isFull || VARIABLE_LENGTH.test(sql)) return '';
     const name = `gatehouse_${names.size}`;
     names.set(sql, name);
+    if (isSelected) selected += 1;
     return name;
   };
 }

@@ -15,10 +15,12 @@ interface Column {
   /** As the database names it. */
   column: string;
   type: string;
+  isList: boolean;
 }
 
 const TABLES = {
   AuditEvent: 'audit_events',
+  ExternalAuthLink: 'external_auth_links',
   OAuthApp: 'oauth_apps',
   OAuthAppSecret: 'oauth_app_secrets',
   SshKey: 'ssh_keys',
@@ -38,13 +40,19 @@ const columns = new Map(
     model,
     fields
       .filter(({ kind }) => kind !== 'object')
-      .map(({ name, type }) => ({
+      .map(({ name, type, isList }) => ({
         name,
-        column: name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+        column: columnNameOf(name),
         type,
+        isList,
       })),
   ]),
 );
+
+/** How the database names what Prisma gives a name. */
+export function columnNameOf(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
 
 /** Makes of a row, or of a part of it, what PostgreSQL makes the row of. Other properties than columns are left out. */
 export function toStored(model: Model, row: Record<string, unknown>): StoredRow {
@@ -67,10 +75,11 @@ export function createReviver<Name extends Model>(model: Name): (stored: StoredR
   const columns = columnsOf(model);
   return (stored) => {
     const row: Record<string, unknown> = {};
-    for (const { name, column, type } of columns) {
+    for (const { name, column, type, isList } of columns) {
       const value = stored[column];
       if (value === undefined) continue;
-      if (value === null) row[name] = null;
+      // A list may be stored as NULL: Prisma makes such columns.
+      if (value === null) row[name] = isList ? [] : null;
       else if (type === 'DateTime') row[name] = new Date(value as string);
       else if (type === 'Bytes')
         row[name] = new Uint8Array(Buffer.from((value as string).slice('\\x'.length), 'hex'));

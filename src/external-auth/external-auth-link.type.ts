@@ -3,8 +3,9 @@ import type { ExternalAuthLink as ExternalAuthLinkRow } from '../generated/prism
 import { builder } from '../graphql/builder.ts';
 import { type Context, requireViewer } from '../graphql/context.ts';
 import { readFrom } from '../graphql/read-from.ts';
+import type { InSql } from '../graphql/sql-json.ts';
 import { ExternalAuthProvider } from './external-auth-provider.type.ts';
-import { currentLink, linkAccount, linkInstallations, linkState } from './links.loader.ts';
+import { currentLink, linkAccount, linkInstallations, linkState, showsStoredLinks } from './links.loader.ts';
 import type { ExternalAccount as Account, Installation } from './providers/provider.ts';
 
 const ExternalAuthValidation = builder.enumType('ExternalAuthValidation', {
@@ -50,9 +51,12 @@ const ExternalAuthInstallation = builder.objectRef<Installation>('ExternalAuthIn
 });
 
 /** A field of the link as it is after its provider was asked, when the operation asks any. */
-function afterwards<Value>(read: (link: ExternalAuthLinkRow) => Value) {
-  return (link: ExternalAuthLinkRow, _args: object, context: Context, info: GraphQLResolveInfo) =>
-    readFrom(currentLink(context, link, info), read);
+function afterwards<Value>(read: (link: ExternalAuthLinkRow) => Value, sql: (link: string) => string) {
+  return {
+    extensions: { sql, sqlWhen: showsStoredLinks } satisfies InSql,
+    resolve: (link: ExternalAuthLinkRow, _args: object, context: Context, info: GraphQLResolveInfo) =>
+      readFrom(currentLink(context, link, info), read),
+  };
 }
 
 export const ExternalAuthLink = builder.prismaNode('ExternalAuthLink', {
@@ -89,19 +93,28 @@ export const ExternalAuthLink = builder.prismaNode('ExternalAuthLink', {
     }),
     hasRefreshToken: t.boolean({
       description: 'Whether the token can be renewed when it has expired.',
-      resolve: afterwards(({ refreshToken }) => refreshToken !== null),
+      ...afterwards(
+        ({ refreshToken }) => refreshToken !== null,
+        (link) => `(${link}.refresh_token IS NOT NULL)`,
+      ),
     }),
     expiresAt: t.field({
       type: 'DateTime',
       nullable: true,
       description: 'When the token expires; null when it never does.',
-      resolve: afterwards(({ expiresAt }) => expiresAt),
+      ...afterwards(
+        ({ expiresAt }) => expiresAt,
+        (link) => `${link}.expires_at`,
+      ),
     }),
     refreshFailureReason: t.string({
       nullable: true,
       description:
         'Why the provider refused to renew the token for good; null when it did not. Linking the account again clears it.',
-      resolve: afterwards(({ refreshFailureReason }) => refreshFailureReason),
+      ...afterwards(
+        ({ refreshFailureReason }) => refreshFailureReason,
+        (link) => `${link}.refresh_failure_reason`,
+      ),
     }),
     account: t.field({
       type: ExternalAccount,
@@ -123,7 +136,10 @@ export const ExternalAuthLink = builder.prismaNode('ExternalAuthLink', {
     updatedAt: t.field({
       type: 'DateTime',
       description: 'When the account was linked again, or its token was last renewed or given up.',
-      resolve: afterwards(({ updatedAt }) => updatedAt),
+      ...afterwards(
+        ({ updatedAt }) => updatedAt,
+        (link) => `${link}.updated_at`,
+      ),
     }),
   }),
 });

@@ -1,7 +1,9 @@
 import { builder } from '../graphql/builder.ts';
+import { listInJson } from '../graphql/json-pages.ts';
+import { wholeListOf } from '../graphql/paging.ts';
 import { ExternalAuthLink } from './external-auth-link.type.ts';
 import { ExternalAuthProvider } from './external-auth-provider.type.ts';
-import { linksOf, viewerLink } from './links.loader.ts';
+import { ownLinks, viewerLink } from './links.loader.ts';
 
 builder.queryFields((t) => ({
   externalAuthProviders: t.field({
@@ -35,7 +37,8 @@ builder.prismaObjectFields('User', (t) => ({
     description:
       'The linked accounts, one for each provider at most, those first that were linked or renewed last.',
     authScopes: { scope: 'external_auth:read' },
-    resolve: ({ id }, _args, { runtime }) => linksOf(runtime)(id),
+    extensions: { ...listInJson(ownLinks) },
+    resolve: ({ id }, _args, { runtime }) => ownLinks(runtime).page(wholeListOf(id)),
   }),
   externalAuthLink: t.field({
     type: ExternalAuthLink,

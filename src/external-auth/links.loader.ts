@@ -1,27 +1,18 @@
 import { createContextCache } from '@pothos/core';
 import DataLoader from 'dataloader';
 import { type GraphQLResolveInfo, Kind, type OperationDefinitionNode, visit } from 'graphql';
-import { createBatches } from '../db/concurrent-batches.ts';
+import { createOwnedRows } from '../db/owned-rows.ts';
 import type { ExternalAuthLink } from '../generated/prisma/client.ts';
 import { actorOf, type Context, requireViewer } from '../graphql/context.ts';
-import { perRuntime } from '../runtime.ts';
 import { checkLink, type LinkState } from './link-state.ts';
 import { isProviderId } from './provider-registry.ts';
 import type { ExternalAccount, Installation } from './providers/provider.ts';
 
-/** All links of a user. Concurrent requests share a statement; what is read for one user goes to that user alone. */
-export const linksOf = perRuntime(({ db }) =>
-  createBatches<string, ExternalAuthLink[]>(
-    async (userIds) => {
-      const links = await db.externalAuthLink.findMany({
-        where: { userId: { in: [...userIds] } },
-        orderBy: [{ updatedAt: 'desc' }, { id: 'desc' }],
-      });
-      return userIds.map((id) => links.filter(({ userId }) => userId === id));
-    },
-    { maxBatchSize: 64, lanes: 2 },
-  ),
-);
+/** The links of users, those first that were linked or renewed last. */
+export const ownLinks = createOwnedRows<ExternalAuthLink>({
+  model: 'ExternalAuthLink',
+  order: 'owned.updated_at DESC, owned.id DESC',
+});
 
 // All that follows is request-scoped: what a provider told one request is never shown to another.
 
@@ -64,9 +55,9 @@ export function linkState(context: Context, link: ExternalAuthLink): Promise<Lin
 export function currentLink(
   context: Context,
   link: ExternalAuthLink,
-  { operation, fragments }: GraphQLResolveInfo,
+  info: GraphQLResolveInfo,
 ): ExternalAuthLink | Promise<ExternalAuthLink> {
-  return asksProviders(operation, fragments) ? linkState(context, link).then((state) => state.link) : link;
+  return showsStoredLinks(info) ? link : linkState(context, link).then((state) => state.link);
 }
 
 /** @throws ProviderFailure */
@@ -90,6 +81,11 @@ export async function linkInstallations(context: Context, link: ExternalAuthLink
 
 const ASKING_FIELDS = new Set(['authenticated', 'validation', 'validateError', 'account', 'installations']);
 const asking = new WeakMap<OperationDefinitionNode, boolean>();
+
+/** Whether links are shown as they are stored, and not as they are after their providers were asked. */
+export function showsStoredLinks({ operation, fragments }: GraphQLResolveInfo): boolean {
+  return !asksProviders(operation, fragments);
+}
 
 /** By the names of the fields alone: no other type has such ones, and asking once too often does no harm. */
 function asksProviders(

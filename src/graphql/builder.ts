@@ -10,7 +10,7 @@ import { Forbidden, Unauthenticated } from '../errors.ts';
 import type PrismaTypes from '../generated/pothos.ts';
 import { getDatamodel } from '../generated/pothos.ts';
 import type { Context } from './context.ts';
-import { decodeGlobalId, encodeGlobalId } from './global-id.ts';
+import { decodeGlobalId, encodeGlobalId, isNodeType } from './global-id.ts';
 import { DEFAULT_PAGE_SIZE, isPaged } from './paging.ts';
 
 export interface SchemaTypes {
@@ -136,7 +136,7 @@ function lackingScopes(failure: AuthFailure): string[] {
 /** An id of any other type is one that nothing has; the relay plugin would take it for a bug. */
 function isNode(schema: GraphQLSchema, typename: string): boolean {
   const type = schema.getType(typename);
-  return isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'Node');
+  return isObjectType(type) && isNodeType(type);
 }
 
 /** Not with the function that `nodes` is passed for it: that one reads all ids, whichever it is given. */

@@ -14,6 +14,11 @@ import {
 /** The nodes of one field of the answer: it may be written down several times. */
 export type Nodes = readonly [FieldNode, ...FieldNode[]];
 
+/** What is selected of a field, whose nodes may be several. */
+export function selectionSetsOf(nodes: readonly FieldNode[]): SelectionSetNode[] {
+  return nodes.flatMap(({ selectionSet }) => selectionSet ?? []);
+}
+
 /** What decides which fields a selection comes to. */
 export type Selecting = Pick<GraphQLResolveInfo, 'schema' | 'fragments' | 'variableValues'>;
 
@@ -57,4 +62,3 @@ function isIncluded(node: SelectionNode, values: Selecting['variableValues']): b
   const include = getDirectiveValues(GraphQLIncludeDirective, node, values);
   return skip?.if !== true && include?.if !== false;
 }
-

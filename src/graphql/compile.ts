@@ -19,7 +19,7 @@ import {
   TypeNameMetaFieldDef,
   visit,
 } from 'graphql';
-import { collectFields, type Nodes } from './collect-fields.ts';
+import { collectFields, type Nodes, selectionSetsOf } from './collect-fields.ts';
 import type { Context } from './context.ts';
 import { fragmentsOf } from './operation.ts';
 
@@ -176,7 +176,7 @@ export function compileQuery(
         text.push(start === '[' ? '[]' : ']');
       };
     }
-    const sets = nodes.flatMap(({ selectionSet }) => selectionSet ?? []);
+    const sets = selectionSetsOf(nodes);
     if (isAbstractType(type)) return compileAbstract(type, sets, path, infoOf);
     return compileObject(type as GraphQLObjectType, sets, path);
   }

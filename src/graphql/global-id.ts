@@ -1,9 +1,15 @@
+import type { GraphQLObjectType } from 'graphql';
 import { InvalidInput } from '../errors.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export function isUuid(text: string): boolean {
   return UUID.test(text);
+}
+
+/** Whether what is of a type has a global id. */
+export function isNodeType(type: GraphQLObjectType): boolean {
+  return type.getInterfaces().some(({ name }) => name === 'Node');
 }
 
 /** A Relay global id: base64 of `Type:uuid`. */

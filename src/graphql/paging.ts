@@ -59,6 +59,31 @@ export function pageOf({ cursor, take }: PageQuery, userId: string, skip = 0): P
   return take !== undefined && take >= 0 ? { userId, take, skip, before: cursor?.id ?? null } : null;
 }
 
+/** Arguments of a list, as its field's resolver is given them: checked. */
+export type PageArguments = Record<string, unknown> & {
+  first?: number | null;
+  after?: string | null;
+  offset?: number | null;
+};
+
+/** The same of a list's own arguments, with one row more, which tells whether there are others behind the page. */
+export function forwardPageOf(
+  { first, after, offset, ...others }: PageArguments,
+  userId: string,
+): PageKey | null {
+  if (Object.values(others).some((value) => value != null)) return null;
+  const before = after == null ? null : decode(after).slice(CURSOR_PREFIX.length);
+  return { userId, take: (first ?? DEFAULT_PAGE_SIZE) + 1, skip: offset ?? 0, before };
+}
+
+/** A list that is short. */
+export function wholeListOf(userId: string): PageKey {
+  return { userId, take: MAX_ROWS, skip: 0, before: null };
+}
+
+/** As large as an integer of PostgreSQL gets. */
+const MAX_ROWS = 2 ** 31 - 1;
+
 /** A field of an operation whose arguments are checked. */
 interface Call {
   field: GraphQLField<unknown, unknown>;
@@ -149,13 +174,22 @@ function faultsOf(args: Record<string, unknown>, max: number): InputIssue[] {
 }
 
 function isCursor(text: string): boolean {
-  const decoded = Buffer.from(text, 'base64').toString();
+  const decoded = decode(text);
   // A cursor has one spelling, as a global id has.
   return (
     decoded.startsWith(CURSOR_PREFIX) &&
     isUuid(decoded.slice(CURSOR_PREFIX.length)) &&
     Buffer.from(decoded).toString('base64') === text
   );
+}
+
+function decode(cursor: string): string {
+  return Buffer.from(cursor, 'base64').toString();
+}
+
+/** The cursor of a row. */
+export function cursorOf(id: string): string {
+  return Buffer.from(CURSOR_PREFIX + id).toString('base64');
 }
 
 /** As Pothos writes cursors: its name space, and the tag of a string. */

@@ -1,6 +1,7 @@
 import { builder } from '../graphql/builder.ts';
 import { requireViewer } from '../graphql/context.ts';
 import { readFrom } from '../graphql/read-from.ts';
+import type { InSql } from '../graphql/sql-json.ts';
 import { OAuthAppSecret } from './oauth-app-secret.type.ts';
 import { readClientSecret } from './oauth-apps.service.ts';
 import { secretsOf } from './secrets.loader.ts';
@@ -42,6 +43,14 @@ export const OAuthApp = builder.prismaNode('OAuthApp', {
     secrets: t.field({
       type: [OAuthAppSecret],
       description: 'What is kept of the secrets that work right now, the current one first: one or two.',
+      extensions: {
+        sqlRows: {
+          name: 'secret',
+          from: (app) => `FROM oauth_app_secrets AS secret
+            WHERE secret.app_id = ${app}.id AND (secret.expires_at IS NULL OR secret.expires_at > clock.now)
+            ORDER BY secret.expires_at DESC NULLS FIRST`,
+        },
+      } satisfies InSql,
       resolve: (app, _args, context) => {
         const now = context.runtime.clock();
         return readFrom(secretsOf(app, context), (secrets) =>

@@ -1,6 +1,7 @@
 import { createOwnedRows } from '../db/owned-rows.ts';
 import type { OAuthApp as OAuthAppRow } from '../generated/prisma/client.ts';
 import { builder } from '../graphql/builder.ts';
+import { connectionInJson } from '../graphql/json-pages.ts';
 import { newestFirst, pageOf } from '../graphql/paging.ts';
 import { OAuthApp } from './oauth-app.type.ts';
 import type { KeptSecret } from './secrets.loader.ts';
@@ -32,6 +33,7 @@ builder.prismaObjectFields('User', (t) => ({
             'How many to skip from the start, for clients that count pages; together with `first` only. `hasPreviousPage` does not look at it. Cursors are quicker, and skip nothing when an app goes meanwhile.',
         }),
       },
+      extensions: { ...connectionInJson(ownOAuthApps) },
       resolve: (query, { id: userId }, { offset }, { runtime }) => {
         const page = pageOf(query, userId, offset ?? 0);
         return page

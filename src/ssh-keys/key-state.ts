@@ -12,6 +12,15 @@ export function stateOf(expiresAt: Date | null, now: Date): SshKeyState {
   return expiresAt <= noticeFrom(now) ? 'EXPIRING' : 'ACTIVE';
 }
 
+/** The same rule as an SQL expression. */
+export function stateInSql(key: string): string {
+  return `CASE
+    WHEN ${key}.expires_at <= clock.now THEN 'EXPIRED'
+    WHEN ${key}.expires_at <= clock.now + interval '${NOTICE_MS} milliseconds' THEN 'EXPIRING'
+    ELSE 'ACTIVE'
+  END`;
+}
+
 /** The same rule as a condition on rows. */
 export function inState(state: SshKeyState | null | undefined, now: Date): Prisma.SshKeyWhereInput {
   switch (state) {

@@ -1,7 +1,8 @@
 import { builder } from '../graphql/builder.ts';
 import { requireViewer } from '../graphql/context.ts';
+import type { InSql } from '../graphql/sql-json.ts';
 import { formatFingerprint } from './fingerprint.ts';
-import { stateOf } from './key-state.ts';
+import { stateInSql, stateOf } from './key-state.ts';
 
 export const SshKeyUsageEnum = builder.enumType('SshKeyUsage', {
   description: 'What a key may be used for.',
@@ -35,6 +36,9 @@ export const SshKey = builder.prismaNode('SshKey', {
     title: t.exposeString('title', { description: 'What its owner calls it.' }),
     publicKey: t.string({
       description: 'In one line, as it stands in a .pub file: type, base64, and the comment if there is one.',
+      extensions: {
+        sql: (key) => `concat_ws(' ', ${key}.public_key, nullif(${key}.comment, ''))`,
+      } satisfies InSql,
       resolve: ({ publicKey, comment }) => (comment === '' ? publicKey : `${publicKey} ${comment}`),
     }),
     type: t.exposeString('type', {
@@ -46,12 +50,16 @@ export const SshKey = builder.prismaNode('SshKey', {
     }),
     fingerprint: t.string({
       description: '`SHA256:` and the hash of the key in base64, exactly as `ssh-keygen -l` prints it.',
+      extensions: {
+        sql: (key) => `'SHA256:' || rtrim(encode(${key}.blob_hash, 'base64'), '=')`,
+      } satisfies InSql,
       resolve: ({ blobHash }) => formatFingerprint(blobHash),
     }),
     usage: t.expose('usage', { type: SshKeyUsageEnum, description: 'What it may be used for.' }),
     state: t.field({
       type: SshKeyStateEnum,
       description: 'Whether it is in force right now, and for how long still.',
+      extensions: { sql: stateInSql } satisfies InSql,
       resolve: ({ expiresAt }, _args, { runtime }) => stateOf(expiresAt, runtime.clock()),
     }),
     expiresAt: t.expose('expiresAt', {

@@ -1,6 +1,7 @@
 import { createOwnedRows } from '../db/owned-rows.ts';
 import type { SshKey as SshKeyRow } from '../generated/prisma/client.ts';
 import { builder } from '../graphql/builder.ts';
+import { connectionInJson } from '../graphql/json-pages.ts';
 import { newestFirst, pageOf } from '../graphql/paging.ts';
 import { inState } from './key-state.ts';
 import { SshKey, SshKeyStateEnum } from './ssh-key.type.ts';
@@ -22,6 +23,7 @@ builder.prismaObjectFields('User', (t) => ({
           description: 'Only keys in this state; they alone are counted. All keys when absent.',
         }),
       },
+      extensions: { ...connectionInJson(ownSshKeys) },
       resolve: (query, { id: userId }, { state }, { runtime }) => {
         const page = state ? null : pageOf(query, userId);
         return page

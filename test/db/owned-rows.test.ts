@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeAll, expect, it } from 'vitest';
 import { systemActor } from '../../src/accounts/accounts.service.ts';
-import { createOwnedRows, type PageKey } from '../../src/db/owned-rows.ts';
+import { createOwnedRows, jsonShape, type PageKey } from '../../src/db/owned-rows.ts';
 import type { SshKey } from '../../src/generated/prisma/client.ts';
 import { addSshKey } from '../../src/ssh-keys/ssh-keys.service.ts';
 import { useGateway } from '../harness.ts';
@@ -74,6 +74,24 @@ it('are what each asks for, of their own rows only, exactly as Prisma reads them
   );
 });
 
+it('are the same rows when PostgreSQL writes them as JSON, with the total of the owner', async () => {
+  const read = rowsOf(gateway.runtime).jsonPage(jsonShape('to_json(owned.title)', true));
+  await fc.assert(
+    fc.asyncProperty(fc.array(pageKey, { minLength: 1, maxLength: 100 }), async (keys) => {
+      const before = gateway.statements.length;
+      const pages = await Promise.all(keys.map((key) => read(key)));
+      expect(pages).toEqual(
+        keys.map((key) => ({
+          rows: expected(key).map(({ id, title }) => ({ id, json: JSON.stringify(title) })),
+          total: byUser.get(key.userId)?.length ?? 0,
+        })),
+      );
+      expect(gateway.statements.length - before).toBe(Math.ceil(keys.length / 64));
+    }),
+    { numRuns: 60 },
+  );
+});
+
 it('are found one by one by their owner, and by nobody else', async () => {
   const { row } = rowsOf(gateway.runtime);
   const everybody = [...byUser.values()].flat();
@@ -111,4 +129,10 @@ it('fail for all when the statement fails, and for nobody after', async () => {
   const results = await Promise.allSettled([broken.page(key), broken.page(key), broken.page(key)]);
   expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
   expect(await rowsOf(gateway.runtime).page(key)).toEqual([]);
+
+  const { jsonPage } = rowsOf(gateway.runtime);
+  const unwritable = jsonPage(jsonShape('no_such_function()', false));
+  const pages = await Promise.allSettled([unwritable(key), unwritable(key)]);
+  expect(pages.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  expect(await jsonPage(jsonShape('owned.bits', false))(key)).toEqual({ rows: [], total: null });
 });

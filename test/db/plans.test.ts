@@ -27,6 +27,8 @@ beforeAll(async () => {
 
   const { sshKey } = (await ask(ADD_KEY, { publicKey: newPublicKey() })).addSshKey;
   const { oauthApp } = (await ask(CREATE_APP)).createOAuthApp;
+  // A query that comes again and again is compiled, and PostgreSQL writes its rows as JSON.
+  for (let use = 0; use < 6; use += 1) await ask(QUERY);
   const { viewer } = await ask(QUERY);
   const cursor = viewer.sshKeys.edges[0].cursor;
   await ask('query ($after: String!) { viewer { sshKeys(first: 5, after: $after) { totalCount } } }', {
@@ -60,6 +62,7 @@ function scansOf({ 'Node Type': type, 'Relation Name': table, Plans = [] }: Plan
 }
 
 it('every statement of the common requests finds its rows through an index', async () => {
+  expect([...statements].filter((sql) => sql.includes('json_rows')).length).toBeGreaterThanOrEqual(3);
   expect(statements.size).toBeGreaterThan(10);
   for (const sql of statements) {
     const count = Math.max(...[...sql.matchAll(/\$(\d+)/g)].map(([, n]) => Number(n)));

@@ -650,7 +650,9 @@ function withValues(sql: string): string {
     .replace(/("(?:user_id|id)" [<>=]+) \$\d+/g, `$1 ${nil}`)
     .replace(/(LIMIT|OFFSET) \$\d+/g, '$1 3')
     .replace(/\$\d+::uuid\[\]/g, `ARRAY[${nil}]`)
-    .replace(/\$\d+::int\[\]/g, 'ARRAY[3]');
+    .replace(/\$\d+::int\[\]/g, 'ARRAY[3]')
+    .replace(/\$\d+::timestamptz/g, 'now()')
+    .replace(/\$\d+(?=\) AS json_rows)/g, "','");
 }
 
 describe('the list of keys', () => {
@@ -712,10 +714,13 @@ describe('the list of keys', () => {
     const ada = await userWithKeys(3);
     const before = gateway.statements.length;
     for (const state of [null, 'ACTIVE', 'EXPIRING', 'EXPIRED']) await list(ada, { first: 2, state });
-    const pages = gateway.statements
-      .slice(before)
-      .filter((sql) => /FROM ("public".)?"ssh_keys".+ LIMIT/s.test(sql));
-    expect(pages).toHaveLength(4);
+    // A query that comes again and again is compiled, and PostgreSQL writes its rows as JSON.
+    for (let use = 0; use < 3; use += 1) await list(ada, { first: 2 });
+    const pages = new Set(
+      gateway.statements.slice(before).filter((sql) => /FROM ("public".)?"ssh_keys".+ LIMIT/s.test(sql)),
+    );
+    expect(pages.size).toBeGreaterThanOrEqual(4);
+    expect([...pages].filter((sql) => sql.includes('json_rows'))).toHaveLength(1);
     for (const sql of pages) {
       const plan = await gateway.runtime.db.$transaction(async (tx) => {
         // Of a few rows any plan is quick. These are chosen only where the index does not do.
@@ -725,8 +730,7 @@ describe('the list of keys', () => {
         return JSON.stringify(await tx.$queryRawUnsafe(`EXPLAIN ${withValues(sql)}`));
       });
       expect(plan).toContain('Index Scan using ssh_keys_user_id_id_idx');
-      // Within its page, the batch sorts what the index gave in that order already.
-      expect(plan.replace(/Sort Key: wanted.place|Sort Key: page.id DESC/g, '')).not.toContain('Sort Key');
+      expect(plan).not.toContain('Sort Key');
     }
   });
 });

@@ -18,6 +18,14 @@ it.each([
   expect(createStatementNames()({ sql })).toBe('');
 });
 
+it('statements that follow from what clients select leave the names of others alone', () => {
+  const nameOf = createStatementNames();
+  const selected = Array.from({ length: 150 }, (_, n) => nameOf({ sql: `SELECT ${n} AS json_rows` }));
+  expect(selected.filter((name) => name !== '')).toHaveLength(100);
+  for (let n = 0; n < 300; n += 1) expect(nameOf({ sql: `SELECT ${n}` })).not.toBe('');
+  expect(nameOf({ sql: 'SELECT 300' })).toBe('');
+});
+
 it('a database is not asked to keep more than 300', () => {
   const nameOf = createStatementNames();
   const first = nameOf({ sql: 'SELECT 0' });
