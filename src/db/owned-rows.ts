@@ -186,6 +186,8 @@ function createReader(
   };
 }
 
+/** @throws Error when the expression was NULL, which JSON never is */
 function toJsonRow(text: string): JsonRow {
+  if (text.length === ID_LENGTH) throw new Error('A row cannot be written as JSON.');
   return { id: text.slice(0, ID_LENGTH), json: text.slice(ID_LENGTH) };
 }

@@ -31,34 +31,59 @@ export interface InJson {
 
 /** For a field that is a connection to the rows of a user. */
 export function connectionInJson(own: Own): InJson {
-  const shapeOf = rememberByNodes((info): JsonShape | null => {
-    const connection = { type: getNamedType(info.returnType), sets: selectionSetsOf(info.fieldNodes) };
-    const [edges, ...otherEdges] = selectionsOf(info, connection, 'edges');
-    const [node, ...otherNodes] = edges ? selectionsOf(info, edges, 'node') : [];
-    if (!node || otherEdges.length > 0 || otherNodes.length > 0) return null;
-    const row = rowJsonOf(info, node);
-    return row === null ? null : jsonShape(row, selectionsOf(info, connection, 'totalCount').length > 0);
-  });
+  const planOf = rememberByNodes((info) => planConnection(info));
   return {
     inJson: (resolve) => (user, args, context, info) => {
       const page = forwardPageOf(args, user.id);
-      const shape = page && shapeOf(info);
-      if (!shape) return resolve(user, args, context, info);
-      const read = own(context.runtime).jsonPage(shape);
+      const plan = page && planOf(info);
+      if (!plan) return resolve(user, args, context, info);
+      const read = own(context.runtime).jsonPage(plan.shape);
       return read(page).then(({ rows, total }) => {
-        const edges = rows.slice(0, page.take - 1).map((row) => new JsonEdge(row));
+        const shown = rows.slice(0, page.take - 1);
+        const [first, last] = [shown[0], shown.at(-1)];
         return {
           totalCount: () => total,
-          edges,
+          edges: new Json(`[${shown.map(plan.writeEdge).join(',')}]`),
           pageInfo: {
             hasNextPage: rows.length === page.take,
             hasPreviousPage: args.after != null,
-            startCursor: edges[0]?.cursor ?? null,
-            endCursor: edges.at(-1)?.cursor ?? null,
+            startCursor: first ? cursorOf(first.id) : null,
+            endCursor: last ? cursorOf(last.id) : null,
           },
         };
       });
     },
+  };
+}
+
+interface ConnectionPlan {
+  shape: JsonShape;
+  writeEdge: (row: JsonRow) => string;
+}
+
+/** Null when PostgreSQL cannot write the rows, or they are selected more than once, by several names. */
+function planConnection(info: GraphQLResolveInfo): ConnectionPlan | null {
+  const connection = { type: getNamedType(info.returnType), sets: selectionSetsOf(info.fieldNodes) };
+  const [edges, ...otherEdges] = selectionsOf(info, connection, 'edges');
+  const [node, ...otherNodes] = edges ? selectionsOf(info, edges, 'node') : [];
+  const row = node && rowJsonOf(info, node);
+  if (!edges || !row || otherEdges.length > 0 || otherNodes.length > 0) return null;
+  const withTotal = selectionsOf(info, connection, 'totalCount').length > 0;
+  return { shape: jsonShape(row, withTotal), writeEdge: createWriteEdge(info, edges) };
+}
+
+function createWriteEdge(info: GraphQLResolveInfo, { type, sets }: Selection): ConnectionPlan['writeEdge'] {
+  const fields = [...collectFields(info, type as GraphQLObjectType, sets)].map(([key, [{ name }]], i) => ({
+    start: `${i === 0 ? '{' : ','}${JSON.stringify(key)}:`,
+    name: name.value,
+  }));
+  return ({ id, json }) => {
+    let text = '';
+    for (const { start, name } of fields) {
+      const value = name === 'cursor' ? cursorOf(id) : type.name;
+      text += start + (name === 'node' ? json : `"${value}"`);
+    }
+    return `${text}}`;
   };
 }
 
@@ -81,20 +106,6 @@ export function listInJson(own: Own): InJson {
       );
     },
   };
-}
-
-class JsonEdge {
-  readonly node: Json;
-  readonly #id: string;
-
-  constructor({ id, json }: JsonRow) {
-    this.node = new Json(json);
-    this.#id = id;
-  }
-
-  get cursor(): string {
-    return cursorOf(this.#id);
-  }
 }
 
 /** The nodes of a field are the same in each run of a compiled query. */

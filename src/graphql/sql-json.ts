@@ -28,11 +28,8 @@ export interface InSql {
   sqlWhen?: (info: GraphQLResolveInfo) => boolean;
 }
 
-/** JSON that is known beforehand, or that an SQL expression yields. */
+/** JSON that is known beforehand, or the text of an SQL expression. */
 type Piece = { json: string } | { sql: string };
-
-/** PostgreSQL's functions take no more arguments. */
-const MAX_PIECES = 100;
 
 /**
  * An SQL expression that writes a row as JSON: what a selection shows of it, byte for byte as resolvers would.
@@ -53,7 +50,7 @@ export function sqlJsonOf(
     if (!value) return null;
     pieces.push({ json: `${pieces.length === 1 ? '' : ','}${JSON.stringify(key)}:` }, ...value);
   }
-  return concat([...pieces, { json: '}' }]);
+  return joined([...pieces, { json: '}' }]);
 }
 
 function fieldPieces(
@@ -97,8 +94,7 @@ function listPieces(
 function valuePieces(type: GraphQLOutputType, sql: string): Piece[] | null {
   if (isNonNullType(type)) return presentPieces(type.ofType, sql);
   const pieces = presentPieces(type, sql);
-  const text = pieces && concat(pieces);
-  return text ? [{ sql: `CASE WHEN ${sql} IS NULL THEN 'null' ELSE ${text} END` }] : null;
+  return pieces && [{ sql: `CASE WHEN ${sql} IS NULL THEN 'null' ELSE ${joined(pieces)} END` }];
 }
 
 function presentPieces(type: GraphQLNullableType, sql: string): Piece[] | null {
@@ -107,17 +103,17 @@ function presentPieces(type: GraphQLNullableType, sql: string): Piece[] | null {
     return getNamedType(type).name === 'String' ? [{ sql: `coalesce(to_json(${sql})::text, '[]')` }] : null;
   }
   // The values of enums are called in the database as they are in GraphQL.
-  if (isEnumType(type)) return quoted(sql);
+  if (isEnumType(type)) return quoted(`${sql}::text`);
   switch (type.toString()) {
     case 'Boolean':
     case 'Int':
       return [{ sql: `${sql}::text` }];
     case 'UUID':
-      return quoted(sql);
+      return quoted(`${sql}::text`);
     case 'DateTime':
       return quoted(`to_char(${sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`);
     case 'String':
-      return [{ sql: `to_json(${sql})` }];
+      return [{ sql: `to_json(${sql})::text` }];
     default:
       return null;
   }
@@ -128,17 +124,21 @@ function quoted(sql: string): Piece[] {
   return [{ json: '"' }, { sql }, { json: '"' }];
 }
 
-/** An SQL expression of the text that pieces come to. Null when they are too many. */
-function concat(pieces: Piece[]): string | null {
-  const merged: Piece[] = [];
+function joined(pieces: Piece[]): string {
+  const known: Piece[] = [];
   for (const piece of pieces) {
-    const last = merged.at(-1);
-    if (last && 'json' in last && 'json' in piece)
-      merged[merged.length - 1] = { json: last.json + piece.json };
-    else merged.push(piece);
+    const last = known.at(-1);
+    if (last && 'json' in last && 'json' in piece) known[known.length - 1] = { json: last.json + piece.json };
+    else known.push(piece);
   }
-  if (merged.length > MAX_PIECES) return null;
-  return `concat(${merged.map((piece) => ('sql' in piece ? piece.sql : literal(piece.json))).join(', ')})`;
+  return joinedInHalves(known.map((piece) => ('sql' in piece ? piece.sql : literal(piece.json))));
+}
+
+/** The operator takes less time than `concat`. In halves, it copies less and is not nested too deeply for PostgreSQL. */
+function joinedInHalves(texts: string[]): string {
+  if (texts.length <= 2) return texts.join(' || ');
+  const half = texts.length >> 1;
+  return `(${joinedInHalves(texts.slice(0, half))}) || (${joinedInHalves(texts.slice(half))})`;
 }
 
 /** Names of GraphQL have no quotes in them, yet nothing of a request may end a literal. */

@@ -246,6 +246,7 @@ describe.each(['sshKeys', 'oauthApps'] as const)('a page of %s', (list) => {
       'edges { cursor node { uuid } }',
       'edges { n: node { id } c: cursor }',
       'e: edges { node { createdAt } cursor }',
+      'edges { __typename a: cursor node { id } t: __typename b: cursor }',
     );
     const others = fc.subarray([
       'totalCount',
@@ -303,9 +304,9 @@ describe('links', () => {
   });
 });
 
-it('a row of more fields than PostgreSQL can write at once is right', async () => {
-  const many = Array.from({ length: 120 }, (_, n) => `f${n}: title`).join(' ');
-  expect(await compare(operationOf('sshKeys', many))).toBe(false);
+it('a row of very many fields is right', async () => {
+  const many = Array.from({ length: 600 }, (_, n) => `f${n}: expiresAt`).join(' ');
+  expect(await compare(operationOf('sshKeys', many))).toBe(true);
 });
 
 it('ever new selections are answered, and fill nothing', async () => {
