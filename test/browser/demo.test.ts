@@ -77,6 +77,11 @@ it('shows the sample keys, and says what is wrong with a new one', async () => {
   await page.locator('#keys').getByText('workstation, to be renewed soon').waitFor();
   await page.getByLabel('Title').fill('broken');
   await page.getByLabel('Public key').fill('ssh-ed25519 AAAA');
+  const readAgain = page.waitForResponse(
+    (response) => response.request().postData()?.includes('sshKeys(first:') ?? false,
+  );
   await page.getByRole('button', { name: 'Add' }).click();
+  // What was wrong stays when the page has read everything again.
+  await (await readAgain).finished();
   await page.getByRole('alert').filter({ hasText: /key/i }).waitFor();
 });
