@@ -45,10 +45,10 @@ const instant = fc.oneof(
   fc.date({ min: new Date('1970-01-01'), max: new Date('9999-12-31T23:59:59.999Z'), noInvalidDate: true }),
   // Trailing zeros, and none.
   fc.constantFrom(...[0, 1, 10, 120, 999].map((ms) => new Date(Date.UTC(2020, 0, 1) + ms))),
-  // Where a key's state changes.
-  fc.constantFrom(
-    ...[-1, 0, 1, 7 * DAY_MS - 1, 7 * DAY_MS, 7 * DAY_MS + 1].map((ms) => new Date(NOW.getTime() + ms)),
-  ),
+);
+/** Where a key's state changes, and a secret ends. */
+const EDGES = [-1, 0, 1, 7 * DAY_MS - 1, 7 * DAY_MS, 7 * DAY_MS + 1].map(
+  (ms) => new Date(NOW.getTime() + ms),
 );
 const maybeInstant = fc.option(instant);
 const one = <Value>(arbitrary: fc.Arbitrary<Value>): Value => fc.sample(arbitrary, 1)[0] as Value;
@@ -62,7 +62,9 @@ beforeAll(async () => {
   const userId = viewer.user.id;
   const other = neighbour.user;
 
-  for (let n = 0; n < 25; n += 1) {
+  for (let n = 0; n < 30; n += 1) {
+    // Each edge is the viewer's once.
+    const edge = n % 5 === 0 ? EDGES[n / 5] : undefined;
     await db.sshKey.create({
       data: {
         userId: n % 5 === 4 ? other.id : userId,
@@ -73,7 +75,7 @@ beforeAll(async () => {
         bits: one(fc.nat()),
         blobHash: randomBytes(32),
         usage: one(fc.constantFrom('AUTH', 'SIGNING', 'AUTH_AND_SIGNING')),
-        expiresAt: one(maybeInstant),
+        expiresAt: edge ?? one(maybeInstant),
         lastUsedAt: one(maybeInstant),
         createdAt: one(instant),
         updatedAt: one(instant),
@@ -92,7 +94,7 @@ beforeAll(async () => {
       },
     });
     // A rotation leaves two: the current one, and one that works for a while.
-    const ends = one(fc.constantFrom([null], [null, one(instant)], [], [one(instant)]));
+    const ends = edge ? [null, edge] : one(fc.constantFrom([null], [null, one(instant)], [], [one(instant)]));
     for (const expiresAt of ends) {
       await db.oAuthAppSecret.create({
         data: {
@@ -227,7 +229,7 @@ describe.each(['sshKeys', 'oauthApps'] as const)('a page of %s', (list) => {
       contextValue: newContext(),
     })) as unknown as { data: { viewer: Record<string, { edges: { cursor: string }[] }> } };
     const cursors = data.viewer[list]?.edges.map(({ cursor }) => cursor) ?? [];
-    expect(cursors).toHaveLength(20);
+    expect(cursors).toHaveLength(24);
     const nowhere = Buffer.from(`GPC:S:${randomUUID()}`).toString('base64');
     const cursor = fc.option(fc.constantFrom(...cursors, nowhere));
     const size = fc.option(fc.integer({ min: 1, max: 30 }));
