@@ -19,6 +19,11 @@ export function selectionSetsOf(nodes: readonly FieldNode[]): SelectionSetNode[]
   return nodes.flatMap(({ selectionSet }) => selectionSet ?? []);
 }
 
+/** JSON that stands in front of a field's value in its object. */
+export function fieldStart(key: string, index: number): string {
+  return `${index === 0 ? '{' : ','}${JSON.stringify(key)}:`;
+}
+
 /** What decides which fields a selection comes to. */
 export type Selecting = Pick<GraphQLResolveInfo, 'schema' | 'fragments' | 'variableValues'>;
 

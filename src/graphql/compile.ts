@@ -19,7 +19,7 @@ import {
   TypeNameMetaFieldDef,
   visit,
 } from 'graphql';
-import { collectFields, type Nodes, selectionSetsOf } from './collect-fields.ts';
+import { collectFields, fieldStart, type Nodes, selectionSetsOf } from './collect-fields.ts';
 import type { Context } from './context.ts';
 import { fragmentsOf } from './operation.ts';
 
@@ -83,7 +83,7 @@ export function compileQuery(
     const selecting = { schema, fragments, variableValues: conditions };
     const fields = [...collectFields(selecting, type, sets)].map(([key, nodes], i) => {
       const name = nodes[0].name.value;
-      const start = `${i === 0 ? '{' : ','}${JSON.stringify(key)}:`;
+      const start = fieldStart(key, i);
       if (name === TypeNameMetaFieldDef.name) return { start: start + JSON.stringify(type.name) };
       const field = type.getFields()[name];
       if (!field) throw new Error(`The field ${type.name}.${name} is not compiled.`);

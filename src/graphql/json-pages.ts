@@ -9,10 +9,10 @@ import {
 } from 'graphql';
 import { type JsonRow, type JsonShape, jsonShape, type OwnedRows } from '../db/owned-rows.ts';
 import type { Runtime } from '../runtime.ts';
-import { collectFields, selectionSetsOf } from './collect-fields.ts';
+import { collectFields, fieldStart, selectionSetsOf } from './collect-fields.ts';
 import { Json } from './compile.ts';
 import type { Context } from './context.ts';
-import { cursorOf, forwardPageOf, type PageArguments, wholeListOf } from './paging.ts';
+import { cursorOf, type PageArguments, pageOf, wholeListOf } from './paging.ts';
 import { sqlJsonOf } from './sql-json.ts';
 
 // In compiled queries the rows of a list come as JSON from PostgreSQL, which writes what the selection shows of them.
@@ -34,7 +34,7 @@ export function connectionInJson(own: Own): InJson {
   const planOf = rememberByNodes((info) => planConnection(info));
   return {
     inJson: (resolve) => (user, args, context, info) => {
-      const page = forwardPageOf(args, user.id);
+      const page = pageOf(args, user.id);
       const plan = page && planOf(info);
       if (!plan) return resolve(user, args, context, info);
       const read = own(context.runtime).jsonPage(plan.shape);
@@ -74,7 +74,7 @@ function planConnection(info: GraphQLResolveInfo): ConnectionPlan | null {
 
 function createWriteEdge(info: GraphQLResolveInfo, { type, sets }: Selection): ConnectionPlan['writeEdge'] {
   const fields = [...collectFields(info, type as GraphQLObjectType, sets)].map(([key, [{ name }]], i) => ({
-    start: `${i === 0 ? '{' : ','}${JSON.stringify(key)}:`,
+    start: fieldStart(key, i),
     name: name.value,
   }));
   return ({ id, json }) => {

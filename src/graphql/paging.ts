@@ -51,26 +51,19 @@ export function newestFirst<Query extends PageQuery, Where extends object>(
   };
 }
 
-/**
- * The page that a query asks for when it lies at the start or behind a cursor, as nearly all do: such pages are read
- * for many requests together. Null for one from the end.
- */
-export function pageOf({ cursor, take }: PageQuery, userId: string, skip = 0): PageKey | null {
-  return take !== undefined && take >= 0 ? { userId, take, skip, before: cursor?.id ?? null } : null;
-}
-
-/** Arguments of a list, as its field's resolver is given them: checked. */
-export type PageArguments = Record<string, unknown> & {
+/** Arguments of a list, as its field's resolver is given them: checked. It may have others besides. */
+export interface PageArguments {
   first?: number | null;
   after?: string | null;
   offset?: number | null;
-};
+}
 
-/** The same of a list's own arguments, with one row more, which tells whether there are others behind the page. */
-export function forwardPageOf(
-  { first, after, offset, ...others }: PageArguments,
-  userId: string,
-): PageKey | null {
+/**
+ * The page that arguments ask for when it lies at the start or behind a cursor, as nearly all do: such pages are read
+ * for many requests together. With one row more, which tells whether there are others behind the page. Null for a page
+ * from the end, or with any other argument.
+ */
+export function pageOf({ first, after, offset, ...others }: PageArguments, userId: string): PageKey | null {
   if (Object.values(others).some((value) => value != null)) return null;
   const before = after == null ? null : decode(after).slice(CURSOR_PREFIX.length);
   return { userId, take: (first ?? DEFAULT_PAGE_SIZE) + 1, skip: offset ?? 0, before };
@@ -175,12 +168,9 @@ function faultsOf(args: Record<string, unknown>, max: number): InputIssue[] {
 
 function isCursor(text: string): boolean {
   const decoded = decode(text);
+  const id = decoded.slice(CURSOR_PREFIX.length);
   // A cursor has one spelling, as a global id has.
-  return (
-    decoded.startsWith(CURSOR_PREFIX) &&
-    isUuid(decoded.slice(CURSOR_PREFIX.length)) &&
-    Buffer.from(decoded).toString('base64') === text
-  );
+  return decoded.startsWith(CURSOR_PREFIX) && isUuid(id) && cursorOf(id) === text;
 }
 
 function decode(cursor: string): string {

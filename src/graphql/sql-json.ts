@@ -12,7 +12,7 @@ import {
   TypeNameMetaFieldDef,
 } from 'graphql';
 import { columnNameOf } from '../db/stored-rows.ts';
-import { collectFields, type Nodes, selectionSetsOf } from './collect-fields.ts';
+import { collectFields, fieldStart, type Nodes, selectionSetsOf } from './collect-fields.ts';
 import { isNodeType } from './global-id.ts';
 
 /**
@@ -44,13 +44,14 @@ export function sqlJsonOf(
   sets: readonly SelectionSetNode[],
   row: string,
 ): string | null {
-  const pieces: Piece[] = [{ json: '{' }];
-  for (const [key, nodes] of collectFields(info, type, sets)) {
+  const fields = [...collectFields(info, type, sets)];
+  const pieces: Piece[] = [];
+  for (const [i, [key, nodes]] of fields.entries()) {
     const value = fieldPieces(info, type, nodes, row);
     if (!value) return null;
-    pieces.push({ json: `${pieces.length === 1 ? '' : ','}${JSON.stringify(key)}:` }, ...value);
+    pieces.push({ json: fieldStart(key, i) }, ...value);
   }
-  return joined([...pieces, { json: '}' }]);
+  return joined([...pieces, { json: fields.length === 0 ? '{}' : '}' }]);
 }
 
 function fieldPieces(

@@ -34,14 +34,12 @@ builder.prismaObjectFields('User', (t) => ({
         }),
       },
       extensions: { ...connectionInJson(ownOAuthApps) },
-      resolve: (query, { id: userId }, { offset }, { runtime }) => {
-        const page = pageOf(query, userId, offset ?? 0);
+      resolve: (query, { id: userId }, args, { runtime }) => {
+        const page = pageOf(args, userId);
+        // With an offset there is a page: it goes together with \`first\` only.
         return page
           ? ownOAuthApps(runtime).page(page)
-          : runtime.db.oAuthApp.findMany({
-              ...newestFirst(query, { userId }),
-              ...(offset != null && { skip: offset }),
-            });
+          : runtime.db.oAuthApp.findMany(newestFirst(query, { userId }));
       },
       totalCount: ({ id: userId }, _args, { runtime }) => ownOAuthApps(runtime).total(userId),
     },

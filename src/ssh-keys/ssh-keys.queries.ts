@@ -24,11 +24,13 @@ builder.prismaObjectFields('User', (t) => ({
         }),
       },
       extensions: { ...connectionInJson(ownSshKeys) },
-      resolve: (query, { id: userId }, { state }, { runtime }) => {
-        const page = state ? null : pageOf(query, userId);
+      resolve: (query, { id: userId }, args, { runtime }) => {
+        const page = pageOf(args, userId);
         return page
           ? ownSshKeys(runtime).page(page)
-          : runtime.db.sshKey.findMany(newestFirst(query, { userId, ...inState(state, runtime.clock()) }));
+          : runtime.db.sshKey.findMany(
+              newestFirst(query, { userId, ...inState(args.state, runtime.clock()) }),
+            );
       },
       totalCount: ({ id: userId }, { state }, { runtime }) =>
         state
