@@ -98,7 +98,8 @@ async function send(
   });
 }
 
-async function answerTo(server: Server, request: HttpRequest): Promise<unknown> {
+/** @throws Error when the answer is not 200, or has errors */
+export async function answerTo(server: Server, request: HttpRequest): Promise<unknown> {
   const response = await send(server, request, tokenOf(request.user));
   const text = await response.text();
   if (response.status !== 200 || text.includes('"errors":')) {

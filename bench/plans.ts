@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withClient } from './database.ts';
-import { tokenOf } from './population.ts';
+import { answerTo } from './equality.ts';
 import type { Progress } from './progress.ts';
 import { type ServerKind, startServer } from './servers.ts';
 import { type HttpRequest, pageWorkloads, type Workload } from './workloads.ts';
@@ -55,31 +55,18 @@ export async function collectPlans(
     for (const { what, request, comesAgain } of planRequests(chosen)) {
       progress.update(`plans: ${what} …`);
       const from = await logSize(databaseUrl);
-      await send(server.url, request, what);
+      await answerTo(server, request);
       collected.push({ what, plans: await plansSince(databaseUrl, from) });
       if (!comesAgain) continue;
-      for (let use = 1; use < USES_UNTIL_COMPILED; use += 1) await send(server.url, request, what);
+      for (let use = 1; use < USES_UNTIL_COMPILED; use += 1) await answerTo(server, request);
       const again = await logSize(databaseUrl);
-      await send(server.url, request, what);
+      await answerTo(server, request);
       collected.push({ what: `${what}, once compiled`, plans: await plansSince(databaseUrl, again) });
     }
   } finally {
     await server.stop();
   }
   return collected;
-}
-
-async function send(url: string, request: HttpRequest, what: string): Promise<void> {
-  const response = await fetch(url + request.path, {
-    method: request.method,
-    body: request.body,
-    headers: {
-      ...(request.body && { 'content-type': 'application/json' }),
-      authorization: `Bearer ${tokenOf(request.user)}`,
-    },
-  });
-  const answer = await response.text();
-  if (!response.ok || answer.includes('"errors":')) throw new Error(`${what}: ${answer.slice(0, 300)}`);
 }
 
 /** More than it takes Gatehouse to compile a query. */
